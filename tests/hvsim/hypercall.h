@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* One hypercall as the front end hands it to whoever implements the code. */
+#ifndef HVSIM_HYPERCALL_H
+#define HVSIM_HYPERCALL_H
+
+#include "hvsim.h"
+
+/* Status values (TLFS). */
+enum {
+	HVS_SUCCESS = 0x00,
+	HVS_INVALID_HYPERCALL_CODE = 0x02,
+	HVS_INVALID_HYPERCALL_INPUT = 0x03,
+	HVS_INVALID_ALIGNMENT = 0x04,
+	HVS_INVALID_PARAMETER = 0x05,
+	HVS_ACCESS_DENIED = 0x06,
+	HVS_OPERATION_DENIED = 0x08,
+	HVS_UNKNOWN_PROPERTY = 0x09,
+	HVS_INSUFFICIENT_MEMORY = 0x0b,
+	HVS_INVALID_PORT_ID = 0x11,
+	HVS_INVALID_CONNECTION_ID = 0x12,
+	HVS_OBJECT_IN_USE = 0x19,
+	HVS_INSUFFICIENT_DEVICE_DOMAINS = 0x38,
+	HVS_INVALID_DEVICE_ID = 0x57,
+	HVS_INVALID_DEVICE_STATE = 0x58,
+	HVS_KEY_ALREADY_EXISTS = 0x65,
+	HVS_DEVICE_ALREADY_IN_DOMAIN = 0x66,
+};
+
+struct hcall {
+	unsigned vp;		/* calling virtual processor */
+	u64 control;		/* RCX as given */
+	u64 in, out;		/* RDX, R8: GPAs, or values of a fast call */
+	bool irqs_on;		/* guest RFLAGS.IF at the call */
+
+	/* split out of @control by the front end */
+	u16 code;
+	bool fast;
+	u16 var_hdr;		/* 8-byte units */
+	u16 rep_count, rep_start;
+	bool reserved_bits;	/* any reserved control bit was set */
+
+	/* filled in by the implementation */
+	u16 reps_done;		/* total completed, including rep_start */
+	const char *name;	/* for the trace, never NULL after the call */
+	char text[160];		/* decoded input for the trace, may be "" */
+};
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The para-virtual IOMMU of the host: domains, attachments, stage-1 walks,
+ * an IOTLB that never evicts by itself, faults, and the referee that checks
+ * what the guest sends. Depends on guest memory only (no KVM), so that it can
+ * be unit-tested as it is.
+ */
+#ifndef HVSIM_IOMMU_H
+#define HVSIM_IOMMU_H
+
+#include "hypercall.h"
+
+struct iommu;
+
+/* What the host offers. Text form: see iommu_parse_option(). */
+struct iommu_config {
+	bool present;		/* false: every call returns status 2 */
+	u64 caps;		/* iommu_cap bits 0..6 */
+	u8 width;		/* max_iova_width */
+	u64 pgsizes;		/* page size bitmap */
+	u32 max_domains;	/* CREATE beyond: INSUFFICIENT_DEVICE_DOMAINS */
+	bool allow_stale;	/* hit on an unmapped entry is no violation */
+	/* the canonical rule of the emulated vendor: lower half only */
+	bool canonical;
+	bool flush_list;	/* false: FLUSH_LIST returns status 2 */
+	u32 cap_size;		/* "size" field of the capability output */
+	bool neg_cache;		/* not-present entries are cached as well */
+	bool scribble;		/* poison output, overwrite input after use */
+};
+
+void iommu_config_default(struct iommu_config *c);
+/* "off" or "KEY=VALUE[,...]" into @c; on error fills @err, returns -1. */
+int iommu_parse_option(struct iommu_config *c, const char *text, char *err,
+		       size_t errlen);
+
+struct iommu *iommu_new(const struct guest_mem *mem,
+			const struct iommu_config *c);
+void iommu_free(struct iommu *mmu);
+
+/* True for the nine calls (and then iommu_hypercall() answers them). */
+bool iommu_owns_call(u16 code);
+/* Returns the status; fills h->reps_done, name, text. */
+u16 iommu_hypercall(struct iommu *mmu, struct hcall *h);
+
+/*
+ * Logical devices come and go with their vPCI function. @name is for
+ * messages ("nvme0", "dmaprobe0.3"). A device starts unattached = default
+ * domain = untranslated (GPA) access.
+ */
+void iommu_device_add(struct iommu *mmu, u32 logical_id, const char *name,
+		      bool behind_iommu);
+void iommu_device_remove(struct iommu *mmu, u32 logical_id);
+
+enum iommu_op { IOMMU_READ, IOMMU_WRITE, IOMMU_CAS };
+
+enum iommu_fault {
+	IOMMU_OK = 0,
+	IOMMU_FAULT_BLOCKED,	/* device in a blocked domain / detached */
+	IOMMU_FAULT_NOT_PRESENT,
+	IOMMU_FAULT_WRITE_RO,	/* write or atomic to a read-only mapping */
+	IOMMU_FAULT_USER,	/* U/S clear somewhere on the path */
+	IOMMU_FAULT_RESERVED,	/* reserved bit or bad page size in an entry */
+	IOMMU_FAULT_RANGE,	/* beyond the width, or not canonical */
+	IOMMU_FAULT_OUTPUT,	/* output address outside guest RAM */
+	IOMMU_FAULT_MSI,	/* memory access inside the MSI window */
+	IOMMU_FAULT_NO_DEVICE,	/* device unknown (removed) */
+};
+const char *iommu_fault_name(enum iommu_fault f);
+
+/*
+ * One DMA of @len bytes at @iova on behalf of a device. READ copies guest
+ * memory to @buf, WRITE copies @buf to guest memory, CAS (len 8, aligned)
+ * compares with ((u64 *)buf)[0], stores ((u64 *)buf)[1] and puts the old value
+ * to ((u64 *)buf)[2]. Stops at the first page that faults; that fault is
+ * counted, logged and returned, with its address in *fault_iova (optional).
+ * Bytes of earlier pages have been transferred by then.
+ */
+enum iommu_fault iommu_dma(struct iommu *mmu, u32 logical_id, u64 iova,
+			   void *buf, size_t len, enum iommu_op op,
+			   u64 *fault_iova);
+
+/* Control word "iommu ...": counts, faults, domains, caps, fail, ... */
+int iommu_ctl(void *opaque, int argc, char **argv, FILE *out);
+
+/* Per-call counts and efficiency, as the table printed at exit. */
+void iommu_print_counts(struct iommu *mmu, FILE *out);
+/* Domains and attachments left; 0 when the host is as it was at start. */
+unsigned iommu_leftovers(struct iommu *mmu, FILE *out);
+
+#endif
