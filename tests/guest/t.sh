@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0
+# What cases use inside the guest. Sourced first thing; results leave through
+# hvsim's control port (hvctl), not through the console.
+
+# kmod's, which users have. Debian's busybox shell would run applets of its own
+# first, whatever PATH says, and those know no softdep.
+modprobe() { /sbin/modprobe "$@"; }
+insmod() { /sbin/insmod "$@"; }
+rmmod() { /sbin/rmmod "$@"; }
+modinfo() { /sbin/modinfo "$@"; }
+
+pass() { hvctl tap "ok - $*"; }
+miss() { hvctl tap "not ok - $*"; }
+note() { hvctl tap "# $*"; }
+
+# Ends the case here and now.
+give_up() {
+	miss "$*"
+	dmesg | tail -n 15 | while IFS= read -r l; do note "$l"; done
+	exit 1
+}
+
+# is GOT WANT WHAT
+is() {
+	if [ "$1" = "$2" ]; then
+		pass "$3"
+	else
+		miss "$3: got '$1', want '$2'"
+	fi
+}
+
+# check WHAT COMMAND...: the command succeeds
+check() {
+	local what=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		pass "$what"
+	else
+		miss "$what ($*: $out)"
+	fi
+}
+
+# check_not WHAT COMMAND...: the command fails
+check_not() {
+	local what=$1 out
+	shift
+	if out=$("$@" 2>&1); then
+		miss "$what ($* succeeded: $out)"
+	else
+		pass "$what"
+	fi
+}
+
+# log_has WHAT REGEX, log_lacks WHAT REGEX: the kernel log
+log_has() {
+	if dmesg | grep -qE "$2"; then
+		pass "$1"
+	else
+		miss "$1: no line matches '$2'"
+	fi
+}
+
+log_lacks() {
+	local line
+	line=$(dmesg | grep -E -m 1 "$2")
+	if [ -z "$line" ]; then
+		pass "$1"
+	else
+		miss "$1: $line"
+	fi
+}
+
+# What the module has logged at "quiet" levels (info, debug), and above. What
+# the kernel says about any unsigned out-of-tree module is not the module's.
+own_log() { dmesg -r | grep 'hv_pviommu: ' |
+	grep -vE 'taints kernel|tainting kernel'; }
+quiet_log() { own_log | grep -E '^<(6|7|14|15|30|31)>'; }
+loud_log() { own_log | grep -vE '^<(6|7|14|15|30|31)>'; }
+
+# wait_for SECONDS COMMAND...: until it succeeds; 1 if it never does
+wait_for() {
+	local n=$(($1 * 10))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		n=$((n - 1))
+		[ $n -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# ---- Hyper-V and PCI ----
+
+# Loads pci-hyperv as udev would; hv_pviommu comes first by its softdep.
+load_all() {
+	modprobe pci-hyperv || give_up "modprobe pci-hyperv"
+}
+
+loaded() { grep -q "^$1 " /proc/modules; }
+
+# PCI name of the N-th (0) function with vendor:device, e.g. pci_dev 1234:d3a0
+pci_dev() {
+	local d n=${2:-0}
+	for d in /sys/bus/pci/devices/*; do
+		[ -e "$d/vendor" ] || continue
+		[ "$(cat "$d/vendor"):$(cat "$d/device")" = \
+			"0x${1%:*}:0x${1#*:}" ] || continue
+		if [ "$n" = 0 ]; then
+			echo "${d##*/}"
+			return 0
+		fi
+		n=$((n - 1))
+	done
+	return 1
+}
+
+pci_class_dev() {
+	local d
+	for d in /sys/bus/pci/devices/*; do
+		case $(cat "$d/class" 2>/dev/null) in
+		"$1"*) echo "${d##*/}" && return 0 ;;
+		esac
+	done
+	return 1
+}
+
+nvme_dev() { pci_class_dev 0x010802; }
+probe_dev() { pci_dev 1234:d3a0 "${1:-0}"; }
+
+group_of() {
+	local l
+	l=$(readlink "/sys/bus/pci/devices/$1/iommu_group") && echo "${l##*/}"
+}
+
+group_type() { cat "/sys/kernel/iommu_groups/$(group_of "$1")/type"; }
+
+# I/Os that the block layer has finished
+nvme_ios() {
+	set -- $(cat /sys/block/nvme0n1/stat)
+	echo $(($1 + $5))
+}
+
+nvme_ready() { [ -b /dev/nvme0n1 ]; }
+
+wait_nvme() {
+	wait_for 30 nvme_ready || give_up "the NVMe namespace appears"
+}
+
+# ---- host ----
+
+faults() { hvctl iommu faults; }
+calls() { hvctl iommu count "$1"; }
+
+flush_calls() { echo $(($(calls flush) + $(calls flush-list))); }
+
+# Calls that change what a device is attached to.
+setup_calls() {
+	local n=0 c
+	for c in create delete configure attach detach; do
+		n=$((n + $(calls $c)))
+	done
+	echo $n
+}
+
+# no_faults WHAT: none so far
+no_faults() {
+	is "$(faults)" 0 "$1: no translation fault"
+}

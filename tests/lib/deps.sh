@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Installs what building and testing need, from Debian's packages. Does
+# nothing when all is there. `deps.sh --list` prints the packages.
+
+. "$(dirname "$0")/common.sh"
+
+packages="gcc libc6-dev make cpio kmod perl xz-utils acpica-tools
+	busybox-static fio libcmocka-dev linux-headers-cloud-amd64"
+[ "$(accel)" = kvm ] || packages="$packages qemu-system-x86"
+
+if [ "${1:-}" = --list ]; then
+	# shellcheck disable=SC2086
+	printf '%s\n' $packages
+	exit
+fi
+
+command -v dpkg-query >/dev/null ||
+	fail "this is no Debian machine: install by hand what '$0 --list' prints"
+missing=
+for p in $packages; do
+	dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null |
+		grep -q 'ok installed' || missing="$missing $p"
+done
+if [ -z "$missing" ] && [ -n "$(apt-cache depends linux-image-cloud-amd64 \
+	2>/dev/null)" ]; then
+	exit 0
+fi
+say "installing:$missing"
+mkdir -p "$build"
+export DEBIAN_FRONTEND=noninteractive
+as_root apt-get -qq update >"$build/apt.log" 2>&1 ||
+	fail "apt-get update failed, see $build/apt.log"
+# shellcheck disable=SC2086
+as_root apt-get -qq -y --no-install-recommends install $missing \
+	>>"$build/apt.log" 2>&1 ||
+	fail "cannot install$missing, see $build/apt.log"
