@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which devices become ours, and when.
+ */
+#ifndef HVP_ADOPT_H
+#define HVP_ADOPT_H
+
+#include <linux/types.h>
+
+struct device;
+
+int hvp_adopt_start(void);
+void hvp_adopt_stop(void);
+bool hvp_adopt_allows(struct device *dev);
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the host's pvIOMMU can do, checked.
+ *
+ * Owns no state and no locks. Decides whether the module is of use on this
+ * host, and says so: at info level where the host simply has no pvIOMMU, as
+ * an error where it offers one that contradicts itself or cannot be used.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/minmax.h>
+#include <linux/printk.h>
+
+#include "caps.h"
+#include "hypercall.h"
+
+#define PGSIZES		(HVP_PGSIZE_4K | HVP_PGSIZE_2M | HVP_PGSIZE_1G)
+
+/* What tables of four and five levels can address. */
+#define WIDTH_4LEVEL	48
+#define WIDTH_5LEVEL	57
+/* A page and one bit: less is no address space. */
+#define WIDTH_MIN	13
+
+static int check_width(struct hvp_caps *caps, const struct hvp_capabilities *in)
+{
+	unsigned int width = in->max_iova_width;
+
+	if (width < WIDTH_MIN || width > WIDTH_5LEVEL) {
+		pr_err("host offers a pvIOMMU with %u-bit IOVA: not usable\n",
+		       width);
+		return -ENODEV;
+	}
+	if (width > WIDTH_4LEVEL && !(in->iommu_cap & HVP_CAP_S1_5LVL)) {
+		pr_err("host offers a pvIOMMU with %u-bit IOVA, but without 5-level tables: not usable\n",
+		       width);
+		return -ENODEV;
+	}
+
+	/*
+	 * Only the lower half of the canonical addresses: for the upper one
+	 * walkers of one vendor want the sign extended, the other's do not.
+	 */
+	if (width > WIDTH_4LEVEL) {
+		caps->levels = 5;
+		caps->iova_bits = min(width, WIDTH_5LEVEL - 1U);
+	} else {
+		caps->levels = 4;
+		caps->iova_bits = min(width, WIDTH_4LEVEL - 1U);
+	}
+	return 0;
+}
+
+/**
+ * hvp_caps_query() - ask the host for its pvIOMMU, and check the answer
+ * @caps: filled in on success
+ *
+ * Context: any; logs the reason of a refusal.
+ * Return: 0, or -ENODEV if there is none to be used.
+ */
+int hvp_caps_query(struct hvp_caps *caps)
+{
+	struct hvp_capabilities in;
+	int err;
+
+	err = hvp_call_get_capabilities(&in);
+	if (err) {
+		if (err == -HVP_E_UNSUPPORTED)
+			pr_info("this Hyper-V host has no pvIOMMU\n");
+		return -ENODEV;
+	}
+	if (!(in.iommu_cap & HVP_CAP_PRESENT)) {
+		pr_info("no pvIOMMU for this VM\n");
+		return -ENODEV;
+	}
+
+	/* Assumed: the bytes that are valid; hosts that leave it 0 are taken */
+	if (in.size && in.size < sizeof(in)) {
+		pr_err("host offers a pvIOMMU with only %u of %zu bytes of capabilities: not usable\n",
+		       in.size, sizeof(in));
+		return -ENODEV;
+	}
+	if (!(in.iommu_cap & HVP_CAP_S1)) {
+		pr_err("host offers a pvIOMMU without stage 1 translation (capabilities 0x%llx): not usable\n",
+		       in.iommu_cap);
+		return -ENODEV;
+	}
+	if (!(in.pgsize_bitmap & HVP_PGSIZE_4K)) {
+		pr_err("host offers a pvIOMMU without 4 KiB pages (page sizes 0x%llx): not usable\n",
+		       in.pgsize_bitmap);
+		return -ENODEV;
+	}
+	err = check_width(caps, &in);
+	if (err)
+		return err;
+
+	caps->pgsizes = in.pgsize_bitmap & PGSIZES;
+	caps->ats = in.iommu_cap & HVP_CAP_ATS;
+	return 0;
+}

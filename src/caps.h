@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the host's pvIOMMU can do, checked.
+ */
+#ifndef HVP_CAPS_H
+#define HVP_CAPS_H
+
+#include <linux/types.h>
+
+/**
+ * struct hvp_caps - capabilities in the terms of the module
+ * @levels: of the page tables, 4 or 5
+ * @iova_bits: size of the aperture
+ * @pgsizes: leaf sizes: 4K, and 2M and 1G as the host offers them
+ * @ats: the host serves translation requests of devices
+ */
+struct hvp_caps {
+	unsigned int levels;
+	unsigned int iova_bits;
+	u64 pgsizes;
+	bool ats;
+};
+
+int hvp_caps_query(struct hvp_caps *caps);
+
+#endif

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Domains, and which device is in which.
+ *
+ * Owns the domain ids, the identity and blocked domains as the host sees
+ * them, every attachment, and the carrying out of flushes.
+ *
+ * attach_lock guards struct hvp_device.domain, .node and .ats, the lists of
+ * devices, hvp_domain.stale, and every hypercall that moves a device: what we
+ * believe about a device is what the host was told last, even when a failed
+ * flush on one CPU blocks a device that another CPU is moving. It is taken
+ * with interrupts off, as flushes come from any context. Map, unmap and a
+ * flush that works take no lock. Only hvp_domain_start(), _stop(), _alloc()
+ * and _free() may sleep.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/idr.h>
+#include <linux/io.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/pci.h>
+#include <linux/pci-ats.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "domain.h"
+#include "flush.h"
+#include "hypercall.h"
+
+/*
+ * A module that is wrong on purpose, for the test that such a module is
+ * noticed. It says so when it is loaded.
+ */
+#ifdef HVP_CANARY_NO_FLUSH
+#define HVP_NO_FLUSH	1
+#else
+#define HVP_NO_FLUSH	0
+#endif
+
+/* Ids in use by somebody else that are skipped before giving up. */
+#define MAX_FOREIGN_IDS	16
+
+static DEFINE_SPINLOCK(attach_lock);
+static DEFINE_IDA(domain_ids);
+static struct hvp_caps host;		/* constant once started */
+static bool no_flush_list;		/* the host said so */
+
+static int delete_domain(struct hvp_domain *domain)
+{
+	int err = hvp_call_delete_domain(&domain->name);
+
+	/* What may still exist in the host keeps its id. */
+	if (!err)
+		ida_free(&domain_ids, domain->name.id);
+	return err;
+}
+
+/*
+ * Creates a domain under an id of ours. An id that we did not give away and
+ * the host has in use is left from a kernel before this one (kexec): that
+ * domain goes. If it does not, its id is never used again.
+ */
+static int create_domain(struct hvp_domain *domain)
+{
+	unsigned int foreign;
+	int id, err;
+
+	for (foreign = 0; foreign < MAX_FOREIGN_IDS; foreign++) {
+		id = ida_alloc_range(&domain_ids, HVP_DOMAIN_ID_DEFAULT + 1,
+				     INT_MAX, GFP_KERNEL);
+		if (id < 0)
+			return id;
+
+		domain->name = (struct hvp_device_domain){
+			.partition_id = HVP_PARTITION_ID_SELF,
+			.type = HVP_DOMAIN_TYPE_S1,
+			.id = id,
+		};
+		err = hvp_call_create_domain(&domain->name);
+		if (err == -HVP_E_EXISTS) {
+			pr_info("domain %d is in the host already, from an earlier kernel: it goes\n",
+				id);
+			if (hvp_call_delete_domain(&domain->name))
+				continue;
+			err = hvp_call_create_domain(&domain->name);
+		}
+		if (!err)
+			return 0;
+		if (err != -HVP_E_EXISTS) {
+			ida_free(&domain_ids, id);
+			return err;
+		}
+	}
+	pr_err("no free domain id: the host has those from %d to %d in use\n",
+	       id - MAX_FOREIGN_IDS + 1, id);
+	return -ENOSPC;
+}
+
+static int create_configured(struct hvp_domain *domain, u64 flags, u64 root)
+{
+	int err;
+
+	err = create_domain(domain);
+	if (err)
+		return err;
+
+	err = hvp_call_configure_domain(&domain->name, flags, root);
+	if (err)
+		delete_domain(domain);
+	return err;
+}
+
+/**
+ * hvp_domain_start() - create the identity and the blocked domain
+ * @caps: of the host
+ *
+ * Context: may sleep.
+ * Return: 0 or an errno, logged.
+ */
+int hvp_domain_start(const struct hvp_caps *caps)
+{
+	int err;
+
+	host = *caps;
+
+	err = create_configured(&hvp_identity, 0, 0);
+	if (err)
+		goto err_ids;
+
+	/* Blocked without translation is what the host refuses. */
+	err = create_configured(&hvp_blocked, HVP_CONFIGURE_TRANSLATION |
+				HVP_CONFIGURE_BLOCKED, 0);
+	if (err)
+		goto err_identity;
+	return 0;
+
+err_identity:
+	delete_domain(&hvp_identity);
+err_ids:
+	ida_destroy(&domain_ids);
+	return err;
+}
+
+/**
+ * hvp_domain_stop() - delete the identity and the blocked domain
+ *
+ * No device is in any domain, and no other domain is left.
+ *
+ * Context: may sleep.
+ */
+void hvp_domain_stop(void)
+{
+	delete_domain(&hvp_blocked);
+	delete_domain(&hvp_identity);
+	ida_destroy(&domain_ids);
+}
+
+/**
+ * hvp_domain_alloc() - make a paging domain with an empty table
+ * @nid: NUMA node for the table, or NUMA_NO_NODE
+ *
+ * The table is there first: a domain of the host never has none.
+ *
+ * Context: may sleep.
+ * Return: the domain, or NULL; logged, unless memory ran out.
+ */
+struct hvp_domain *hvp_domain_alloc(int nid)
+{
+	struct hvp_domain *domain;
+	u64 flags = HVP_CONFIGURE_TRANSLATION;
+
+	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
+	if (!domain)
+		return NULL;
+	domain->kind = HVP_DOMAIN_PAGING;
+	INIT_LIST_HEAD(&domain->devices);
+
+	if (hvp_pt_init(&domain->pt, host.levels, host.iova_bits,
+			host.pgsizes, nid, GFP_KERNEL))
+		goto err_domain;
+
+	if (host.levels == 5)
+		flags |= HVP_CONFIGURE_5LEVEL;
+	if (create_configured(domain, flags, virt_to_phys(domain->pt.root)))
+		goto err_table;
+
+	domain->domain.pgsize_bitmap = domain->pt.pgsizes;
+	domain->domain.geometry.aperture_end = domain->pt.last;
+	domain->domain.geometry.force_aperture = true;
+	return domain;
+
+err_table:
+	hvp_pt_destroy(&domain->pt);
+err_domain:
+	kfree(domain);
+	return NULL;
+}
+
+/* Under attach_lock. */
+static void disable_ats(struct hvp_device *dev)
+{
+	if (!dev->ats)
+		return;
+	pci_disable_ats(dev->pdev);
+	dev->ats = false;
+}
+
+/* Under attach_lock. ATS only makes things faster: failure is no error. */
+static void enable_ats(struct hvp_device *dev)
+{
+	if (!host.ats || dev->ats || !pci_ats_supported(dev->pdev))
+		return;
+	dev->ats = !pci_enable_ats(dev->pdev, HVP_PAGE_SHIFT);
+}
+
+/* Under attach_lock. What the host was told, or NULL for a detached device. */
+static void note_domain(struct hvp_device *dev, struct hvp_domain *domain)
+{
+	lockdep_assert_held(&attach_lock);
+	list_del_init(&dev->node);
+	if (domain)
+		list_add(&dev->node, &domain->devices);
+	dev->domain = domain;
+}
+
+/*
+ * Under attach_lock. The host says that the device is in a domain already,
+ * which is not news if it is the one we set last. If it is not, it may mean
+ * any domain, for instance one of an earlier kernel: the device comes out of
+ * it, and goes in again. When that fails it goes back to where we had it, or
+ * to the blocked domain; if all fails it stays detached, which blocks as well.
+ */
+static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
+{
+	struct hvp_domain *old = dev->domain;
+	int err;
+
+	if (old == domain)
+		return 0;
+
+	err = hvp_call_detach_domain(dev->id);
+	if (err)
+		return err;
+	note_domain(dev, NULL);
+
+	err = hvp_call_attach_domain(&domain->name, dev->id);
+	if (!err) {
+		note_domain(dev, domain);
+		return 0;
+	}
+
+	if (old && !old->stale && !hvp_call_attach_domain(&old->name, dev->id))
+		note_domain(dev, old);
+	else if (!hvp_call_attach_domain(&hvp_blocked.name, dev->id))
+		note_domain(dev, &hvp_blocked);
+	if (err != -HVP_E_IN_DOMAIN)
+		return err;
+	pr_err("%s: the host takes it for attached after a detach\n",
+	       pci_name(dev->pdev));
+	return -EIO;
+}
+
+/* Under attach_lock. After an error the device is where it was, or blocked. */
+static int set_domain(struct hvp_domain *domain, struct hvp_device *dev)
+{
+	int err;
+
+	/* What the device has cached itself would get past the block. */
+	if (domain->kind == HVP_DOMAIN_BLOCKED)
+		disable_ats(dev);
+
+	err = hvp_call_attach_domain(&domain->name, dev->id);
+	if (err == -HVP_E_IN_DOMAIN)
+		err = attach_again(domain, dev);
+	else if (!err)
+		note_domain(dev, domain);
+	if (err)
+		return err;
+
+	if (domain->kind == HVP_DOMAIN_PAGING)
+		enable_ats(dev);
+	return 0;
+}
+
+/* Returns 0 once nothing unmapped before the call can be reached any more. */
+static int flush_domain(struct hvp_domain *domain)
+{
+	struct llist_node *retired;
+	int err;
+
+	/* First, as only what was unlinked before the flush is safe after. */
+	retired = hvp_pt_retired_take(&domain->pt);
+	err = HVP_NO_FLUSH ? 0 : hvp_call_flush_domain(&domain->name);
+	if (err)
+		hvp_pt_retired_put_back(&domain->pt, retired);
+	else
+		hvp_pt_retired_free(&domain->pt, retired);
+	return err;
+}
+
+/*
+ * Nothing can be invalidated, but the kernel is going to use the memory and
+ * the addresses again: there is no way to tell it not to. So no device may
+ * get through to what is cached.
+ */
+static void block_devices(struct hvp_domain *domain)
+{
+	struct hvp_device *dev, *next;
+	unsigned long flags;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	if (!domain->stale)
+		pr_err("domain %u cannot be flushed: its devices are blocked\n",
+		       domain->name.id);
+	domain->stale = true;
+	list_for_each_entry_safe(dev, next, &domain->devices, node)
+		set_domain(&hvp_blocked, dev);
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
+/**
+ * hvp_domain_free() - delete a paging domain, and free its table
+ * @domain: no longer in use by the kernel
+ *
+ * In this order: the host may walk the table for as long as it has the
+ * domain. If it does not delete it, the table stays allocated for good.
+ *
+ * Devices are left in it only if the host refused to move them and the kernel
+ * gave up: one more attempt, and then they are forgotten.
+ *
+ * Context: may sleep.
+ */
+void hvp_domain_free(struct hvp_domain *domain)
+{
+	struct hvp_device *dev, *next;
+	unsigned long flags;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	list_for_each_entry_safe(dev, next, &domain->devices, node)
+		if (set_domain(&hvp_blocked, dev))
+			note_domain(dev, NULL);
+	spin_unlock_irqrestore(&attach_lock, flags);
+
+	if (!delete_domain(domain))
+		hvp_pt_destroy(&domain->pt);
+	kfree(domain);
+}
+
+/**
+ * hvp_domain_attach() - move a device to a domain
+ * @domain: of any kind
+ * @dev: device; the caller does not move it twice at the same time
+ *
+ * A domain whose flush has failed is flushed before it gets devices again.
+ *
+ * Context: any; does not sleep.
+ * Return: 0, or an errno, logged, and then the device is where it was, or
+ * blocked.
+ */
+int hvp_domain_attach(struct hvp_domain *domain, struct hvp_device *dev)
+{
+	unsigned long flags;
+	int err = 0;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	if (domain->stale)
+		err = flush_domain(domain);
+	if (!err) {
+		domain->stale = false;
+		err = set_domain(domain, dev);
+	}
+	spin_unlock_irqrestore(&attach_lock, flags);
+	return err;
+}
+
+/**
+ * hvp_domain_leave() - take a device out of its domain, for good
+ * @dev: device; the host may have lost it already
+ *
+ * Blocked first: that is what a device must be if the detach fails. The
+ * detach then lets go of the blocked domain, so that it can be deleted. A
+ * device that never was in a domain of ours is not touched.
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_domain_leave(struct hvp_device *dev)
+{
+	unsigned long flags;
+	int err = 0;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	if (dev->domain && dev->domain != &hvp_blocked)
+		err = set_domain(&hvp_blocked, dev);
+	if (dev->domain && err != -HVP_E_GONE)
+		hvp_call_detach_domain(dev->id);
+	disable_ats(dev);
+	note_domain(dev, NULL);
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
+/**
+ * hvp_domain_flush() - drop all that the host has cached of a domain
+ * @domain: paging
+ *
+ * If the host fails to, all devices of the domain are blocked. Retired tables
+ * are freed after a success only.
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_domain_flush(struct hvp_domain *domain)
+{
+	if (flush_domain(domain))
+		block_devices(domain);
+}
+
+/**
+ * hvp_domain_flush_range() - drop what the host has cached of a range
+ * @domain: paging
+ * @start: first address
+ * @end: last address, inclusive; below @start for nothing
+ *
+ * As one call that names the range, if the host has such a call and the range
+ * is one to be named; otherwise as hvp_domain_flush().
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end)
+{
+	struct hvp_flush_plan plan;
+	int err;
+
+	hvp_flush_plan(&plan, start, end, domain->pt.last);
+	if (plan.kind == HVP_FLUSH_NONE || HVP_NO_FLUSH)
+		return;
+
+	if (plan.kind == HVP_FLUSH_LIST && !READ_ONCE(no_flush_list)) {
+		err = hvp_call_flush_domain_list(&domain->name, plan.entry,
+						 plan.nr);
+		if (!err)
+			return;
+		if (err == -HVP_E_UNSUPPORTED) {
+			WRITE_ONCE(no_flush_list, true);
+			pr_info("the host flushes whole domains only\n");
+		}
+	}
+	hvp_domain_flush(domain);
+}

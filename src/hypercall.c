@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The nine hypercalls of the pvIOMMU.
+ *
+ * The only file that touches the per-CPU hypercall page. That page belongs to
+ * the CPU and is also used from interrupt handlers (IPIs, TLB flushes), so
+ * interrupts are off from the first store to it until the output has been
+ * copied, and nothing else happens in between: inputs are built before on the
+ * stack. No locks, nothing sleeps.
+ *
+ * Logs failures, with the one table that knows the status codes. The callers
+ * do not log them again.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+#include <asm/mshyperv.h>
+
+#include "flush.h"
+#include "hypercall.h"
+
+/* What the kernel's hypercall entry returns when there is no page to call. */
+#define STATUS_NO_PAGE	0xffff
+
+#define STATUS(_name, _err) { HVP_STATUS_##_name, -(_err), #_name }
+
+static const struct status_info {
+	u16 status;
+	int err;
+	const char *name;
+} statuses[] = {
+	STATUS(INVALID_HYPERCALL_CODE, HVP_E_UNSUPPORTED),
+	STATUS(INVALID_HYPERCALL_INPUT, EINVAL),
+	STATUS(INVALID_ALIGNMENT, EIO),
+	STATUS(INVALID_PARAMETER, EINVAL),
+	STATUS(ACCESS_DENIED, EACCES),
+	STATUS(INVALID_PARTITION_STATE, EIO),
+	STATUS(OPERATION_DENIED, EACCES),
+	STATUS(UNKNOWN_PROPERTY, EINVAL),
+	STATUS(PROPERTY_VALUE_OUT_OF_RANGE, EINVAL),
+	STATUS(INSUFFICIENT_MEMORY, ENOMEM),
+	STATUS(INVALID_PARTITION_ID, EINVAL),
+	STATUS(NOT_FOUND, ENOENT),
+	STATUS(OBJECT_IN_USE, HVP_E_EXISTS),
+	STATUS(NO_RESOURCES, ENOSPC),
+	STATUS(INSUFFICIENT_DEVICE_DOMAINS, ENOSPC),
+	STATUS(INVALID_DEVICE_ID, HVP_E_GONE),
+	STATUS(INVALID_DEVICE_STATE, EIO),
+	STATUS(PENDING_PAGE_REQUESTS, EBUSY),
+	STATUS(PAGE_REQUEST_INVALID, EINVAL),
+	STATUS(KEY_ALREADY_EXISTS, HVP_E_EXISTS),
+	STATUS(DEVICE_ALREADY_IN_DOMAIN, HVP_E_IN_DOMAIN),
+	STATUS(OPERATION_FAILED, EIO),
+	STATUS(INSUFFICIENT_ROOT_MEMORY, ENOMEM),
+	STATUS(INSUFFICIENT_CONTIGUOUS_MEMORY, ENOMEM),
+	STATUS(TIME_OUT, ETIMEDOUT),
+	STATUS(CALL_PENDING, EIO),
+	STATUS(INSUFFICIENT_CONTIGUOUS_ROOT_MEMORY, ENOMEM),
+	{ STATUS_NO_PAGE, -ESHUTDOWN, "no hypercall page" },
+};
+
+/* What there is to know about a call, apart from its input and output. */
+struct call {
+	u16 code;
+	const char *name;
+	const char *consequence;	/* of a failure */
+	int expected;			/* errno > 0 not worth a line */
+};
+
+static const struct call call_get_capabilities = {
+	.code = HVP_CALL_GET_CAPABILITIES,
+	.name = "GET_CAPABILITIES",
+	.consequence = "the pvIOMMU is not used",
+	.expected = HVP_E_UNSUPPORTED,
+};
+
+static const struct call call_get_device_property = {
+	.code = HVP_CALL_GET_DEVICE_PROPERTY,
+	.name = "GET_DEVICE_PROPERTY",
+	.consequence = "the device is left untranslated",
+};
+
+static const struct call call_create_domain = {
+	.code = HVP_CALL_CREATE_DOMAIN,
+	.name = "CREATE_DOMAIN",
+	.consequence = "no new domain",
+	.expected = HVP_E_EXISTS,
+};
+
+static const struct call call_delete_domain = {
+	.code = HVP_CALL_DELETE_DOMAIN,
+	.name = "DELETE_DOMAIN",
+	.consequence = "its id and its page tables are never used again",
+};
+
+static const struct call call_configure_domain = {
+	.code = HVP_CALL_CONFIGURE_DOMAIN,
+	.name = "CONFIGURE_DOMAIN",
+	.consequence = "no new domain",
+};
+
+static const struct call call_attach_domain = {
+	.code = HVP_CALL_ATTACH_DOMAIN,
+	.name = "ATTACH_DOMAIN",
+	.consequence = "the device stays where it was",
+	.expected = HVP_E_IN_DOMAIN,
+};
+
+static const struct call call_detach_domain = {
+	.code = HVP_CALL_DETACH_DOMAIN,
+	.name = "DETACH_DOMAIN",
+	.consequence = "the device stays where it was",
+};
+
+static const struct call call_flush_domain = {
+	.code = HVP_CALL_FLUSH_DOMAIN,
+	.name = "FLUSH_DOMAIN",
+	.consequence = "the devices of the domain are going to be blocked",
+};
+
+static const struct call call_flush_domain_list = {
+	.code = HVP_CALL_FLUSH_DOMAIN_LIST,
+	.name = "FLUSH_DOMAIN_LIST",
+	.consequence = "the whole domain is flushed instead",
+	.expected = HVP_E_UNSUPPORTED,
+};
+
+static const struct status_info *find_status(u16 status)
+{
+	static const struct status_info unknown = { 0, -EIO, "unknown" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(statuses); i++)
+		if (statuses[i].status == status)
+			return &statuses[i];
+	return &unknown;
+}
+
+static int report_failure(const struct call *call, u64 id, u16 status)
+{
+	const struct status_info *info = find_status(status);
+
+	if (info->err == -call->expected)
+		pr_debug("%s 0x%llx: status 0x%x (%s)\n", call->name, id,
+			 status, info->name);
+	else if (info->err == -HVP_E_GONE)
+		/* Rescinded: nobody's fault, and nothing left to protect. */
+		pr_info_ratelimited("%s 0x%llx: the host has no such device (any more)\n",
+				    call->name, id);
+	else
+		pr_err_ratelimited("%s 0x%llx failed with status 0x%x (%s): %s\n",
+				   call->name, id, status, info->name,
+				   call->consequence);
+	return info->err;
+}
+
+/*
+ * Runs a call: a simple one if @reps is 0. @id is the domain or device that
+ * messages name. Input and output lengths are
+ * multiples of 8, as the host reads whole words; the output goes right behind
+ * the input, and fits in the page with it.
+ *
+ * The host may stop a rep call early, with success, to be called again for
+ * the rest. Every call should get on by one entry at least; twice as many
+ * calls as entries are enough for a host that does, and an end for another.
+ */
+static int run_call(const struct call *call, u64 id, const void *in,
+		    size_t in_len, void *out, size_t out_len, unsigned int reps)
+{
+	unsigned int tries = max(2 * reps, 1U);
+	unsigned int done = 0;
+	unsigned long flags;
+	u64 result = U64_MAX;
+	u64 control;
+	void *page;
+
+	if (!hyperv_pcpu_input_arg)
+		return report_failure(call, id, hv_result(result));
+
+	local_irq_save(flags);
+	page = *this_cpu_ptr(hyperv_pcpu_input_arg);
+	if (page) {
+		memcpy(page, in, in_len);
+		do {
+			control = call->code;
+			control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
+			control |= (u64)done << HV_HYPERCALL_REP_START_OFFSET;
+			result = hv_do_hypercall(control, page, out ?
+						 page + in_len : NULL);
+			if (!hv_result_success(result))
+				break;
+			done = max(done, hv_repcomp(result));
+		} while (done < reps && --tries);
+		if (hv_result_success(result) && out)
+			memcpy(out, page + in_len, out_len);
+	}
+	local_irq_restore(flags);
+
+	if (!hv_result_success(result))
+		return report_failure(call, id, hv_result(result));
+	if (done < reps) {
+		pr_err_ratelimited("%s 0x%llx: the host stopped after %u of %u entries: %s\n",
+				   call->name, id, done, reps,
+				   call->consequence);
+		return -EIO;
+	}
+	return 0;
+}
+
+/**
+ * hvp_call_get_capabilities() - what the pvIOMMU can do
+ * @caps: filled in on success only
+ *
+ * Context: any but NMI.
+ * Return: 0; -HVP_E_UNSUPPORTED, not logged, from a host without the feature;
+ * another errno.
+ */
+int hvp_call_get_capabilities(struct hvp_capabilities *caps)
+{
+	const struct hvp_get_capabilities in = {
+		.partition_id = HVP_PARTITION_ID_SELF,
+	};
+
+	return run_call(&call_get_capabilities, 0, &in, sizeof(in), caps,
+			sizeof(*caps), 0);
+}
+
+/**
+ * hvp_call_get_device_property() - ask for a property of a logical device
+ * @device_id: logical device id
+ * @code: HVP_PROPERTY_*
+ * @value: set on success only
+ *
+ * Context: any but NMI.
+ * Return: 0; -HVP_E_GONE for a device the host does not know; another errno.
+ */
+int hvp_call_get_device_property(u64 device_id, u32 code, u64 *value)
+{
+	const struct hvp_get_device_property in = {
+		.partition_id = HVP_PARTITION_ID_SELF,
+		.device_id = device_id,
+		.code = code,
+	};
+	struct hvp_device_property out;
+	int err;
+
+	err = run_call(&call_get_device_property, device_id, &in, sizeof(in),
+		       &out, sizeof(out), 0);
+	if (!err)
+		*value = out.device_iommu;
+	return err;
+}
+
+/**
+ * hvp_call_create_domain() - create a domain
+ * @domain: with an id of our choice
+ *
+ * Context: any but NMI.
+ * Return: 0; -HVP_E_EXISTS, not logged, if the id is in use; another errno.
+ */
+int hvp_call_create_domain(const struct hvp_device_domain *domain)
+{
+	const struct hvp_create_domain in = {
+		.domain = *domain,
+		.flags = HVP_CREATE_FORWARD_PROGRESS,
+	};
+
+	return run_call(&call_create_domain, domain->id, &in, sizeof(in), NULL,
+			0, 0);
+}
+
+/**
+ * hvp_call_delete_domain() - delete a domain, with all that is cached of it
+ * @domain: no device may be attached to it
+ *
+ * Context: any but NMI.
+ * Return: 0 or an errno, and then the domain may live on in the host.
+ */
+int hvp_call_delete_domain(const struct hvp_device_domain *domain)
+{
+	const struct hvp_delete_domain in = {
+		.domain = *domain,
+	};
+
+	return run_call(&call_delete_domain, domain->id, &in, sizeof(in), NULL,
+			0, 0);
+}
+
+/**
+ * hvp_call_configure_domain() - say what a domain does
+ * @domain: as created
+ * @flags: HVP_CONFIGURE_*
+ * @root: guest physical address of the top table, 0 if there is none
+ *
+ * Context: any but NMI.
+ * Return: 0 or an errno.
+ */
+int hvp_call_configure_domain(const struct hvp_device_domain *domain,
+			      u64 flags, u64 root)
+{
+	const struct hvp_configure_domain in = {
+		.domain = *domain,
+		.flags = flags,
+		.page_table_root = root,
+	};
+
+	return run_call(&call_configure_domain, domain->id, &in, sizeof(in), NULL,
+			0, 0);
+}
+
+/**
+ * hvp_call_attach_domain() - move a device to a domain
+ * @domain: configured
+ * @device_id: logical device id
+ *
+ * Replaces the attachment there is, at once.
+ *
+ * Context: any but NMI.
+ * Return: 0; -HVP_E_IN_DOMAIN, not logged, if the host says that the device
+ * is there already; -HVP_E_GONE for a device the host does not know (any
+ * more); another errno.
+ */
+int hvp_call_attach_domain(const struct hvp_device_domain *domain,
+			   u64 device_id)
+{
+	const struct hvp_attach_domain in = {
+		.domain = *domain,
+		.device_id = device_id,
+	};
+
+	return run_call(&call_attach_domain, device_id, &in, sizeof(in), NULL,
+			0, 0);
+}
+
+/**
+ * hvp_call_detach_domain() - take a device out of its domain
+ * @device_id: logical device id
+ *
+ * Its DMA is blocked then, as the authors of the host interface understand
+ * it.
+ *
+ * Context: any but NMI.
+ * Return: 0; -HVP_E_GONE for a device the host does not know (any more);
+ * another errno.
+ */
+int hvp_call_detach_domain(u64 device_id)
+{
+	const struct hvp_detach_domain in = {
+		.partition_id = HVP_PARTITION_ID_SELF,
+		.device_id = device_id,
+	};
+
+	return run_call(&call_detach_domain, device_id, &in, sizeof(in), NULL,
+			0, 0);
+}
+
+/**
+ * hvp_call_flush_domain() - drop all that is cached of a domain
+ * @domain: as created
+ *
+ * Leaves, paging structures and the translation caches of devices; complete
+ * on return.
+ *
+ * Context: any but NMI.
+ * Return: 0 or an errno, and then anything may still be cached.
+ */
+int hvp_call_flush_domain(const struct hvp_device_domain *domain)
+{
+	const struct hvp_flush_domain in = {
+		.domain = *domain,
+	};
+
+	return run_call(&call_flush_domain, domain->id, &in, sizeof(in), NULL,
+			0, 0);
+}
+
+/**
+ * hvp_call_flush_domain_list() - drop what is cached of parts of a domain
+ * @domain: as created
+ * @entry: blocks as hvp_flush_entry() makes them
+ * @nr: their number, 1 to HVP_FLUSH_MAX_EXACT
+ *
+ * Context: any but NMI.
+ * Return: 0; -HVP_E_UNSUPPORTED, not logged, from a host without the call;
+ * another errno. After an error anything may still be cached.
+ */
+int hvp_call_flush_domain_list(const struct hvp_device_domain *domain,
+			       const u64 *entry, unsigned int nr)
+{
+	u64 buf[sizeof(struct hvp_flush_domain_list) / sizeof(u64) +
+		HVP_FLUSH_MAX_EXACT];
+	struct hvp_flush_domain_list *in = (void *)buf;
+
+	if (!nr || nr > HVP_FLUSH_MAX_EXACT)
+		return -EINVAL;
+
+	*in = (struct hvp_flush_domain_list){
+		.domain = *domain,
+		.flags = HVP_FLUSH_IOMMU_FORMAT,
+	};
+	memcpy(&buf[sizeof(*in) / sizeof(u64)], entry, nr * sizeof(*entry));
+
+	return run_call(&call_flush_domain_list, domain->id, in,
+			sizeof(*in) + nr * sizeof(*entry), NULL, 0, nr);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The nine hypercalls, one function each. All return 0 or a negative errno;
+ * those that callers tell apart are named HVP_E* here. A failure has been
+ * logged when they return, unless it is one that the caller expects.
+ *
+ * Context: any but NMI; none sleeps.
+ */
+#ifndef HVP_HYPERCALL_H
+#define HVP_HYPERCALL_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+#include "hv_pviommu_abi.h"
+
+#define HVP_E_UNSUPPORTED	EOPNOTSUPP	/* the host lacks the call */
+#define HVP_E_IN_DOMAIN		EALREADY	/* device is in a domain */
+#define HVP_E_EXISTS		EEXIST		/* domain id is in use */
+#define HVP_E_GONE		ENODEV		/* host lost the device */
+
+int hvp_call_get_capabilities(struct hvp_capabilities *caps);
+int hvp_call_get_device_property(u64 device_id, u32 code, u64 *value);
+int hvp_call_create_domain(const struct hvp_device_domain *domain);
+int hvp_call_delete_domain(const struct hvp_device_domain *domain);
+int hvp_call_configure_domain(const struct hvp_device_domain *domain,
+			      u64 flags, u64 root);
+int hvp_call_attach_domain(const struct hvp_device_domain *domain,
+			   u64 device_id);
+int hvp_call_detach_domain(u64 device_id);
+int hvp_call_flush_domain(const struct hvp_device_domain *domain);
+int hvp_call_flush_domain_list(const struct hvp_device_domain *domain,
+			       const u64 *entry, unsigned int nr);
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loading and unloading.
+ *
+ * Owns the module parameters and the order in which the parts start and stop.
+ * No locks; everything here sleeps.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/iommu.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/printk.h>
+#include <asm/mshyperv.h>
+
+#include "adopt.h"
+#include "caps.h"
+#include "compat.h"
+#include "domain.h"
+#include "hypercall.h"
+#include "ops.h"
+
+static bool disable;
+module_param(disable, bool, 0444);
+MODULE_PARM_DESC(disable, "do not use the pvIOMMU of the host (default: false)");
+
+/* Not an error: the module may be installed on any VM. */
+static bool is_vm_suitable(void)
+{
+	if (!hv_is_hyperv_initialized())
+		return false;
+	if (IS_ENABLED(CONFIG_HYPERV_PVIOMMU)) {
+		pr_info("this kernel has a pvIOMMU driver of its own\n");
+		return false;
+	}
+	if (hvp_compat_is_parent_partition()) {
+		pr_info("not for a partition that owns the hardware\n");
+		return false;
+	}
+	if (hv_is_isolation_supported()) {
+		/* The host could not walk tables in encrypted memory. */
+		pr_info("not for an isolated VM\n");
+		return false;
+	}
+	if (disable) {
+		pr_info("disabled by parameter\n");
+		return false;
+	}
+	return true;
+}
+
+static int __init hv_pviommu_init(void)
+{
+	struct hvp_caps caps;
+	int err;
+
+	if (!is_vm_suitable())
+		return -ENODEV;
+
+	err = hvp_caps_query(&caps);
+	if (err)
+		return err;
+
+	pr_info("Hyper-V pvIOMMU: %u-bit IOVA, %u-level, page sizes 4K%s%s\n",
+		caps.iova_bits, caps.levels,
+		caps.pgsizes & HVP_PGSIZE_2M ? " 2M" : "",
+		caps.pgsizes & HVP_PGSIZE_1G ? " 1G" : "");
+#ifdef HVP_CANARY_NO_FLUSH
+	pr_crit("TEST MODULE, built without IOTLB flushes: NOT SAFE TO USE\n");
+#endif
+
+	err = hvp_domain_start(&caps);
+	if (err)
+		return err;
+
+	err = iommu_device_sysfs_add(&hvp_iommu, NULL, NULL, "hv-pviommu");
+	if (err)
+		goto err_domain;
+
+	err = hvp_adopt_start();
+	if (err)
+		goto err_sysfs;
+	return 0;
+
+err_sysfs:
+	iommu_device_sysfs_remove(&hvp_iommu);
+err_domain:
+	hvp_domain_stop();
+	return err;
+}
+
+/* Every device of ours holds a reference to the module: there are none. */
+static void __exit hv_pviommu_exit(void)
+{
+	hvp_adopt_stop();
+	iommu_device_sysfs_remove(&hvp_iommu);
+	hvp_domain_stop();
+}
+
+module_init(hv_pviommu_init);
+module_exit(hv_pviommu_exit);
+
+#ifdef HVP_CANARY_NO_FLUSH
+MODULE_INFO(canary, "built without IOTLB flushes: not safe to use");
+#endif
+MODULE_DESCRIPTION("Hyper-V para-virtual IOMMU for guests");
+MODULE_AUTHOR("hv-pviommu developers");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the IOMMU core calls: its objects to ours and back.
+ *
+ * Owns the tables of operations, the identity and blocked domains as the core
+ * sees them, and the life of struct hvp_device between probe and release. No
+ * locks: the core holds the mutex of the group over attach, and nobody uses
+ * one range of addresses twice at the same time. Map, unmap, sync and flush
+ * come from any context.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/iommu.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/numa.h>
+#include <linux/pci.h>
+
+#include "adopt.h"
+#include "compat.h"
+#include "domain.h"
+#include "ops.h"
+#include "pagetable.h"
+#include "vpci.h"
+
+/* Writes there are interrupts on x86, translated or not. */
+#define MSI_WINDOW	0xfee00000UL
+#define MSI_WINDOW_SIZE	0x00100000UL
+
+static int attach_dev(HVP_ATTACH_ARGS)
+{
+	return hvp_domain_attach(hvp_domain_of(domain),
+				 dev_iommu_priv_get(dev));
+}
+
+#if HVP_HAVE_DETACH_DEV
+/* Only for groups that got no default domain: the host was out of domains. */
+static void detach_dev(struct iommu_domain *domain, struct device *dev)
+{
+	hvp_domain_leave(dev_iommu_priv_get(dev));
+}
+#endif
+
+static int map_pages(struct iommu_domain *domain, unsigned long iova,
+		     phys_addr_t paddr, size_t pgsize, size_t count, int prot,
+		     gfp_t gfp, size_t *mapped)
+{
+	/* The format has no write-only entries, and none without rights. */
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+		return -EINVAL;
+
+	return hvp_pt_map(&hvp_domain_of(domain)->pt, iova, paddr, pgsize,
+			  count, prot & IOMMU_WRITE ? HVP_PT_PROT_WRITE : 0,
+			  gfp, mapped);
+}
+
+static size_t unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			  size_t pgsize, size_t count,
+			  struct iommu_iotlb_gather *gather)
+{
+	struct hvp_pt *pt = &hvp_domain_of(domain)->pt;
+	bool retired;
+	size_t size;
+
+	size = hvp_pt_unmap(pt, iova, pgsize * count, &retired);
+	if (iommu_iotlb_gather_queued(gather))
+		return size;
+
+	/*
+	 * Tables were unlinked: to flush leaves is not enough, and only a
+	 * whole-domain flush is known for sure to drop the rest.
+	 */
+	if (retired)
+		iommu_iotlb_gather_add_range(gather, 0, pt->last + 1);
+	else if (size)
+		iommu_iotlb_gather_add_range(gather, iova, size);
+	return size;
+}
+
+static void iotlb_sync(struct iommu_domain *domain,
+		       struct iommu_iotlb_gather *gather)
+{
+	hvp_domain_flush_range(hvp_domain_of(domain), gather->start,
+			       gather->end);
+}
+
+static void flush_iotlb_all(struct iommu_domain *domain)
+{
+	hvp_domain_flush(hvp_domain_of(domain));
+}
+
+static phys_addr_t iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
+{
+	return hvp_pt_lookup(&hvp_domain_of(domain)->pt, iova, NULL, NULL);
+}
+
+static void free_domain(struct iommu_domain *domain)
+{
+	hvp_domain_free(hvp_domain_of(domain));
+}
+
+static const struct iommu_domain_ops paging_ops = {
+	.attach_dev		= attach_dev,
+#if HVP_HAVE_DETACH_DEV
+	.detach_dev		= detach_dev,
+#endif
+	.map_pages		= map_pages,
+	.unmap_pages		= unmap_pages,
+	.iotlb_sync		= iotlb_sync,
+	.flush_iotlb_all	= flush_iotlb_all,
+	.iova_to_phys		= iova_to_phys,
+	.free			= free_domain,
+};
+
+/* Some kernels "free" whatever domain they give up, without asking. */
+static void keep_domain(struct iommu_domain *domain)
+{
+}
+
+static const struct iommu_domain_ops static_ops = {
+	.attach_dev		= attach_dev,
+#if HVP_HAVE_DETACH_DEV
+	.detach_dev		= detach_dev,
+#endif
+	.free			= keep_domain,
+};
+
+struct hvp_domain hvp_identity = {
+	.domain = {
+		.type	= IOMMU_DOMAIN_IDENTITY,
+		.ops	= &static_ops,
+#if HVP_HAVE_STATIC_DOMAINS
+		.owner	= &hvp_iommu_ops,
+#endif
+	},
+	.kind	 = HVP_DOMAIN_IDENTITY,
+	.devices = LIST_HEAD_INIT(hvp_identity.devices),
+};
+
+struct hvp_domain hvp_blocked = {
+	.domain = {
+		.type	= IOMMU_DOMAIN_BLOCKED,
+		.ops	= &static_ops,
+#if HVP_HAVE_STATIC_DOMAINS
+		.owner	= &hvp_iommu_ops,
+#endif
+	},
+	.kind	 = HVP_DOMAIN_BLOCKED,
+	.devices = LIST_HEAD_INIT(hvp_blocked.devices),
+};
+
+/* @dev may be NULL: older kernels do not say what the domain is for. */
+static struct iommu_domain *alloc_paging(struct device *dev)
+{
+	struct hvp_domain *domain;
+
+	domain = hvp_domain_alloc(dev ? dev_to_node(dev) : NUMA_NO_NODE);
+	return domain ? &domain->domain : NULL;
+}
+
+#if !HVP_HAVE_STATIC_DOMAINS
+static struct iommu_domain *alloc_by_type(unsigned int type)
+{
+	switch (type) {
+	case IOMMU_DOMAIN_IDENTITY:
+		return &hvp_identity.domain;
+	case IOMMU_DOMAIN_BLOCKED:
+		return &hvp_blocked.domain;
+	case IOMMU_DOMAIN_UNMANAGED:
+	case IOMMU_DOMAIN_DMA:
+	case IOMMU_DOMAIN_DMA_FQ:
+		return alloc_paging(NULL);
+	default:
+		return NULL;
+	}
+}
+#endif
+
+/*
+ * Only ever fails with -ENODEV, "not mine": after another error the core
+ * takes the IOMMU away from all devices.
+ */
+static struct iommu_device *probe_device(struct device *dev)
+{
+	struct hvp_device *hdev;
+
+	if (!dev_is_pci(dev) || !hvp_adopt_allows(dev))
+		return ERR_PTR(-ENODEV);
+
+	hdev = hvp_vpci_device_new(to_pci_dev(dev));
+	if (!hdev)
+		return ERR_PTR(-ENODEV);
+
+	dev_iommu_priv_set(dev, hdev);
+	return &hvp_iommu;
+}
+
+static void release_device(struct device *dev)
+{
+	struct hvp_device *hdev = dev_iommu_priv_get(dev);
+
+	hvp_domain_leave(hdev);
+	hvp_compat_clear_dma_ops(dev);
+	hvp_vpci_device_free(hdev);
+}
+
+static void get_resv_regions(struct device *dev, struct list_head *regions)
+{
+	struct iommu_resv_region *msi;
+
+	msi = iommu_alloc_resv_region(MSI_WINDOW, MSI_WINDOW_SIZE,
+				      IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
+				      IOMMU_RESV_MSI, GFP_KERNEL);
+	if (msi)
+		list_add_tail(&msi->list, regions);
+}
+
+static bool is_capable(struct device *dev, enum iommu_cap cap)
+{
+	return cap == IOMMU_CAP_CACHE_COHERENCY || hvp_compat_is_capable(cap);
+}
+
+const struct iommu_ops hvp_iommu_ops = {
+	.capable		= is_capable,
+#if HVP_HAVE_STATIC_DOMAINS
+	.identity_domain	= &hvp_identity.domain,
+	.blocked_domain		= &hvp_blocked.domain,
+	.release_domain		= &hvp_blocked.domain,
+	.domain_alloc_paging	= alloc_paging,
+#else
+	.domain_alloc		= alloc_by_type,
+#endif
+	.probe_device		= probe_device,
+#if HVP_HAVE_DRIVER_DMA_OPS
+	.probe_finalize		= hvp_compat_set_dma_ops,
+#endif
+	.release_device		= release_device,
+	.device_group		= pci_device_group,
+	.get_resv_regions	= get_resv_regions,
+	.default_domain_ops	= &paging_ops,
+	.owner			= THIS_MODULE,
+};
+
+struct iommu_device hvp_iommu;
