@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+# Entry points for people; `make help` lists them.
+
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+JOBS ?= 2
+
+export HVP_BUILD ?= $(CURDIR)/build
+
+.PHONY: modules install help deps hvsim unit boot check demo clean
+
+modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
+	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
+		"install linux-headers-$(KVER), or name another KVER" >&2; \
+		exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src W=1 modules
+
+install: modules ## install the module and its modprobe configuration
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src modules_install
+	install -D -m 644 src/modprobe.d/hv-pviommu.conf \
+		$(DESTDIR)/etc/modprobe.d/hv-pviommu.conf
+	depmod -a $(KVER)
+
+deps: ## install what the targets below need (Debian packages)
+	@tests/lib/deps.sh
+
+demo: deps ## boot a stock Debian kernel and show the module at work
+	@tests/demo
+
+check: deps ## all tests: unit tests, then boot cases
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory boot
+
+unit: deps ## unit tests (cmocka, with ASan and UBSan)
+	@$(MAKE) --no-print-directory -C tests/unit O=$(HVP_BUILD)/unit check
+
+boot: deps ## boot cases (TAP under prove); JOBS=N at a time
+	@tests/run --build
+	@prove -j $(JOBS) --timer -e tests/run tests/cases/*.sh
+
+hvsim: deps ## build the test host, build/hvsim/hvsim
+	@$(MAKE) --no-print-directory -C tests/hvsim O=$(HVP_BUILD)/hvsim
+
+clean: ## remove what was built (the download cache stays)
+	rm -rf $(HVP_BUILD)
+	rm -f src/*.o src/*.ko src/*.mod src/*.mod.c src/.*.cmd \
+		src/compat/*.probe src/compat/.*.cmd src/compat/config.h \
+		src/Module.symvers src/modules.order
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@echo
+	@echo 'Single boot cases: tests/run --list, tests/run [--kernel 6.1] CASE...'
+	@echo 'HVSIM_ACCEL=kvm|tcg decides where guests run (default: what works here)'
