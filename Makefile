@@ -36,7 +36,7 @@ unit: deps ## unit tests (cmocka, with ASan and UBSan)
 
 boot: deps ## boot cases (TAP under prove); JOBS=N at a time
 	@tests/run --build
-	@prove -j $(JOBS) --timer -e tests/run tests/cases/*.sh
+	@prove -j $(JOBS) --timer -e 'tests/run --no-build' tests/cases/*.sh
 
 hvsim: deps ## build the test host, build/hvsim/hvsim
 	@$(MAKE) --no-print-directory -C tests/hvsim O=$(HVP_BUILD)/hvsim

@@ -24,6 +24,8 @@ note "== fio: random writes, then verify every block by crc32c"
 i0=$(nvme_ios)
 f0=$(flush_calls)
 c0=$(setup_calls)
+l0=$(calls flush-list)
+a0=$(all_calls)
 fio --name=verify --filename=/dev/nvme0n1 --direct=1 --ioengine=libaio \
 	--iodepth=32 --rw=randwrite --bs=4k --size=24M --verify=crc32c \
 	--verify_fatal=1 --do_verify=1 >/tmp/fio.log 2>&1
@@ -34,15 +36,29 @@ done
 n=$(($(nvme_ios) - i0))
 f=$(($(flush_calls) - f0))
 c=$(($(setup_calls) - c0))
+l1=$(calls flush-list)
+all=$(($(all_calls) - a0))
 is $rc 0 "fio verified its data"
 no_faults "fio"
 note "$n I/Os, verify errors: $([ $rc = 0 ] && echo none || echo SOME), translation faults: $(faults)"
 
 note ""
-note "== hypercalls per operation (strict mode)"
-note "map:     $c calls during $n I/Os"
-note "unmap:   $f flushes, $((f * 1000 / n)) per 1000 I/Os"
-is $c 0 "mapping makes no hypercall"
+note "== hypercalls by kind during these $n I/Os (strict mode)"
+# row KIND CALLS
+row() {
+	if [ "$2" = 0 ]; then
+		note "$(printf '%-34s %8s %14s' "$1" none -)"
+	else
+		note "$(printf '%-34s %8d %14s' "$1" "$2" \
+			"$((n / $2)).$((n * 10 / $2 % 10))")"
+	fi
+}
+note "$(printf '%-34s %8s %14s' kind calls 'I/Os per call')"
+row "map" $((all - f - c))
+row "unmap: flush of a range" $((l1 - l0))
+row "unmap: flush of the whole domain" $((f - (l1 - l0)))
+row "create, configure, attach, ..." $c
+is $((all - f)) 0 "mapping makes no hypercall"
 
 note ""
 note "== DMA to an address that was never mapped"

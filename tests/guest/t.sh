@@ -133,6 +133,12 @@ group_of() {
 
 group_type() { cat "/sys/kernel/iommu_groups/$(group_of "$1")/type"; }
 
+# All nine kinds of calls to the pvIOMMU.
+all_calls() {
+	echo $(($(setup_calls) + $(flush_calls) + $(calls caps) + \
+		$(calls property)))
+}
+
 # I/Os that the block layer has finished
 nvme_ios() {
 	set -- $(cat /sys/block/nvme0n1/stat)

@@ -87,7 +87,8 @@ build_initramfs() {
 	mkdir -p "$tree/lib/modules/$rel/updates"
 	cp "$build/module-$kernel-canary/src/hv_pviommu.ko" \
 		"$tree/lib/modules/$rel/updates/" || return 1
-	pack "$tree" >"$build/guest-$kernel-canary.cpio"
+	out=$build/guest-$kernel-canary.cpio
+	pack "$tree" >"$out.new" && mv "$out.new" "$out"
 }
 
 build_fio() {
