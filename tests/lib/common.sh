@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2154
 # Shared by the scripts that run on the host side. Source it; $top is the
 # project directory.
 

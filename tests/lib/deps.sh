@@ -7,7 +7,8 @@
 
 packages="gcc libc6-dev make cpio kmod perl xz-utils acpica-tools
 	busybox-static fio libcmocka-dev linux-headers-cloud-amd64"
-[ "$(accel)" = kvm ] || packages="$packages qemu-system-x86"
+accel=$(accel) || exit 1
+[ "$accel" = kvm ] || packages="$packages qemu-system-x86"
 
 if [ "${1:-}" = --list ]; then
 	# shellcheck disable=SC2086

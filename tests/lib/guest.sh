@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2154
 # Builds what boots: the module, hvsim, the guest's programs and initramfs.
 # Source it after common.sh and kernels.sh.
 

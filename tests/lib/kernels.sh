@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2154
 # Which Debian kernels the tests run, found by meta package name. Source it
 # after common.sh.
 #
