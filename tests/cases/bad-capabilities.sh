@@ -31,6 +31,11 @@ declined "PRESENT clear" s1=1,present=0 quiet "no pvIOMMU"
 dmesg -c >/dev/null
 
 hvctl iommu config present=1,width=48 >/dev/null
+modprobe hv_pviommu disable=1 2>/tmp/err
+is $? 1 "disable=1: declined"
+log_has "disable=1: the log says so" "hv_pviommu: disabled by parameter"
+is "$(loud_log)" "" "disable=1: nothing above info"
+is "$(hvctl iommu domain-count)" 0 "disable=1: no domain in the host"
 check "and with good ones it loads" modprobe hv_pviommu
 load_all
 check "and works" wait_for 10 group_of "$(probe_dev)"
