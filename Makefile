@@ -16,10 +16,11 @@ modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/src W=1 modules
 
 install: modules ## install the module and its modprobe configuration
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/src modules_install
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src INSTALL_MOD_PATH=$(DESTDIR) \
+		modules_install
 	install -D -m 644 src/modprobe.d/hv-pviommu.conf \
 		$(DESTDIR)/etc/modprobe.d/hv-pviommu.conf
-	depmod -a $(KVER)
+	depmod $(if $(DESTDIR),-b $(DESTDIR)) -a $(KVER)
 
 deps: ## install what the targets below need (Debian packages)
 	@tests/lib/deps.sh
@@ -42,8 +43,8 @@ hvsim: deps ## build the test host, build/hvsim/hvsim
 	@$(MAKE) --no-print-directory -C tests/hvsim O=$(HVP_BUILD)/hvsim
 
 clean: ## remove what was built (the download cache stays)
-	rm -rf $(HVP_BUILD)
-	rm -f src/*.o src/*.ko src/*.mod src/*.mod.c src/.*.cmd \
+	@rm -rf $(HVP_BUILD)
+	@rm -f src/*.o src/*.ko src/*.mod src/*.mod.c src/.*.cmd \
 		src/compat/*.probe src/compat/.*.cmd src/compat/config.h \
 		src/Module.symvers src/modules.order
 
