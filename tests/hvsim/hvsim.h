@@ -4,7 +4,8 @@
  *
  * Locking: one mutex, vm->lock. Every exit handler, every work callback and
  * every function below that takes a struct vm runs with it held, unless its
- * comment says otherwise. Device models never block while holding it.
+ * comment says otherwise. Device models never wait while holding it, but for
+ * the files behind them.
  */
 #ifndef HVSIM_H
 #define HVSIM_H
@@ -31,7 +32,7 @@ typedef int64_t s64;
 enum hvsim_exit {
 	HVSIM_OK = 0,		/* guest powered off, no violation */
 	HVSIM_USAGE = 1,	/* bad option, missing file, no usable /dev/kvm */
-	HVSIM_GUEST_DIED = 2,	/* panic, triple fault, KVM internal error */
+	HVSIM_GUEST_DIED = 2,	/* panic, triple fault, KVM error, timeout */
 	HVSIM_VIOLATION = 3,	/* the guest broke a rule; one line says which */
 	HVSIM_RESET = 4,	/* guest asked for a reset and --on-reset=exit */
 	HVSIM_LEAK = 5,		/* powered off with state left (--strict-exit) */
@@ -67,7 +68,7 @@ extern void (*violation_exit)(int code);
 
 struct guest_mem {
 	u8 *ram;		/* host address of guest physical 0 */
-	u64 size;		/* bytes, contiguous from 0, < 0xE0000000 */
+	u64 size;		/* bytes, contiguous from 0, up to 0xE0000000 */
 };
 
 /* Host pointer to [gpa, gpa+len), NULL unless wholly in guest RAM. */

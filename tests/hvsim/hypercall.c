@@ -110,8 +110,6 @@ static u16 modify_visibility(struct vm *vm, struct hcall *h)
 static u16 dispatch_own(struct vm *vm, struct hcall *h, unsigned call)
 {
 	h->name = calls[call].name;
-	if (h->reserved_bits)
-		return HVS_INVALID_HYPERCALL_INPUT;
 	switch (call) {
 	case CALL_POST_MESSAGE:
 		return vmbus_post_message(vm->vmbus, h);
@@ -119,6 +117,14 @@ static u16 dispatch_own(struct vm *vm, struct hcall *h, unsigned call)
 		return vmbus_signal_event(vm->vmbus, h);
 	case CALL_RETARGET:
 		return vpci_retarget(vm->vpci, h);
+	}
+	/* Those above look at the whole control word themselves. */
+	if (h->reserved_bits) {
+		violation("%s: control word 0x%llx: reserved bits set", h->name,
+			  (unsigned long long)h->control);
+		return HVS_INVALID_HYPERCALL_INPUT;
+	}
+	switch (call) {
 	case CALL_PARTITION_ID:
 		return get_partition_id(vm, h);
 	default:

@@ -5,6 +5,7 @@
  *
  * Lock: that of the machine. Nothing sleeps.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -35,8 +36,9 @@ static bool parse_number(const char *text, u64 max, u64 *val)
 
 	if (*text < '0' || *text > '9')
 		return false;
+	errno = 0;
 	*val = strtoull(text, &end, 0);
-	return !*end && *val <= max;
+	return !errno && !*end && *val <= max;
 }
 
 static bool parse_bool(const char *text, bool *val)
@@ -535,7 +537,7 @@ static int ctl_fail(struct args *a)
 	if (i < 0)
 		return -1;
 	if (a->argc < 2 || !parse_status(a->argv[1], &rule.status)) {
-		fprintf(a->out, "iommu: fail: '%s' is no status but success\n",
+		fprintf(a->out, "iommu: fail: '%s' is no status of a failure\n",
 			a->argc < 2 ? "" : a->argv[1]);
 		return -1;
 	}

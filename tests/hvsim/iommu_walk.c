@@ -202,8 +202,10 @@ static bool check_subtree(const struct iommu *mmu,
 	for (i = 0; i < TABLE_ENTRIES; i++) {
 		u64 entry = read_entry(mmu, table, i);
 		u64 at = iova | (u64)i << level_shift(level);
+		const char *why;
 
-		if (!(entry & PTE_P))
+		/* A processor may have changed it since it was checked. */
+		if (judge_entry(mmu, dom, entry, level, &why))
 			continue;
 		if (!is_leaf(entry, level)) {
 			if (!check_subtree(mmu, dom, entry & PTE_ADDR,

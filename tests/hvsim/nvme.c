@@ -1361,8 +1361,11 @@ static void nvme_bar_write(struct pci_func *f, int bar, u64 off, unsigned size,
 {
 	struct nvme *n = f->opaque;
 
-	/* Registers are written by aligned dwords or qwords (3.1). */
-	if (bar || off % 4 || size < 4) {
+	/*
+	 * Registers are written by aligned dwords or qwords (3.1). Other sizes
+	 * come from an access that crosses a page.
+	 */
+	if (bar || off % 4 || (size != 4 && size != 8)) {
 		log_info("%s: bad register write of %u bytes at 0x%" PRIx64,
 			 f->name, size, off);
 		return;
@@ -1432,6 +1435,7 @@ static int parse_options(char *text, struct nvme_options *o, char *err,
 			 size_t errlen)
 {
 	char *save = NULL, *word, *end;
+	unsigned long nr;
 
 	for (word = text ? strtok_r(text, ",", &save) : NULL; word;
 	     word = strtok_r(NULL, ",", &save)) {
@@ -1446,14 +1450,14 @@ static int parse_options(char *text, struct nvme_options *o, char *err,
 		} else if (!strncmp(word, "file=", 5) && word[5]) {
 			o->file = word + 5;
 		} else if (!strncmp(word, "queues=", 7)) {
-			o->nr_queues = strtoul(word + 7, &end, 10);
-			if (*end || !o->nr_queues ||
-			    o->nr_queues > MAX_QUEUES) {
+			nr = strtoul(word + 7, &end, 10);
+			if (*end || !nr || nr > MAX_QUEUES) {
 				snprintf(err, errlen,
 					 "nvme: queues='%s' is not in 1..%d",
 					 word + 7, MAX_QUEUES);
 				return -1;
 			}
+			o->nr_queues = nr;
 		} else {
 			snprintf(err, errlen,
 				 "nvme: '%s' is none of size= file= queues=",

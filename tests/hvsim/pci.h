@@ -17,7 +17,10 @@ struct vpci_bus;
 struct pci_func;
 
 struct pci_ops {
-	/* BAR access; @size is 1, 2, 4 or 8. MSI-X ranges never arrive here. */
+	/*
+	 * BAR access; @size is 1 to 8, odd ones when the guest's access crosses
+	 * a page. MSI-X ranges never arrive here.
+	 */
 	u64 (*bar_read)(struct pci_func *f, int bar, u64 off, unsigned size);
 	void (*bar_write)(struct pci_func *f, int bar, u64 off, unsigned size,
 			  u64 val);

@@ -431,11 +431,6 @@ void vmbus_send(struct vmbus_chan *c, u16 type, u64 tid, const void *payload,
 	c->nr_queued++;
 }
 
-bool vmbus_chan_is_open(const struct vmbus_chan *c)
-{
-	return c->state == CHAN_OPEN;
-}
-
 /* ---- offers ---- */
 
 static u32 lowest_free_relid(struct vmbus *b)

@@ -35,7 +35,6 @@ struct vmbus_chan *vmbus_chan_new(struct vmbus *b, const u8 type[16],
 void vmbus_offer(struct vmbus_chan *c);
 /* Rescinds an offered channel. */
 void vmbus_rescind(struct vmbus_chan *c);
-bool vmbus_chan_is_open(const struct vmbus_chan *c);
 /* Sends a packet; queues it while the ring is full. Type 6 or 11. */
 void vmbus_send(struct vmbus_chan *c, u16 type, u64 tid, const void *payload,
 		u32 len);

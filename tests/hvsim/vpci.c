@@ -441,8 +441,8 @@ static bool check_create(struct vpci_bus *bus,
 			  r->count);
 		return false;
 	}
-	if (r->vector < MIN_VECTOR || r->vector + r->count - 1 > MAX_VECTOR ||
-	    r->mode || r->reserved) {
+	if (r->vector < MIN_VECTOR || r->vector > MAX_VECTOR ||
+	    r->vector + r->count - 1 > MAX_VECTOR || r->mode || r->reserved) {
 		violation("%s: CREATE_INTERRUPT: vector %u, mode %u, reserved 0x%x",
 			  bus->name, r->vector, r->mode, r->reserved);
 		return false;

@@ -176,11 +176,13 @@ static void test_bad_commands(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
 		assert_int_equal(run(t[i].command, DATA, t[i].off, t[i].len),
 				 DMAPROBE_BAD);
-	/* results are read-only, narrow writes ignored */
+	/* results are read-only, writes of odd sizes ignored */
 	wr(DMAPROBE_STATUS, 4, DMAPROBE_OK);
 	assert_int_equal(rd(DMAPROBE_STATUS, 4), DMAPROBE_BAD);
 	wr(DMAPROBE_LEN, 4, 77);
-	wr(DMAPROBE_LEN, 2, 1);
+	for (unsigned size = 1; size < 8; size++)
+		if (size != 4)
+			wr(DMAPROBE_LEN, size, 1);
 	assert_int_equal(rd(DMAPROBE_LEN, 4), 77);
 }
 

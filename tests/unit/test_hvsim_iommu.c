@@ -9,6 +9,7 @@
 /* LINK: ../hvsim/iommu_domain.c */
 /* LINK: ../hvsim/iommu_tlb.c */
 /* LINK: ../hvsim/iommu_walk.c */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +21,7 @@
 #include <cmocka.h>
 
 #include "iommu.h"
+#include "test_hvsim_log.h"
 
 #define CREATE 0xb1
 #define ATTACH 0xb2
@@ -57,54 +59,11 @@
 #define DEV_NEVER 0x22220000u
 
 static struct guest_mem mem;
+static bool flip_end;
 static struct iommu *mmu;
 static u64 next_table;
 static struct hcall h;
 static u8 in[4096];
-
-/* ---- what log.c provides elsewhere ---- */
-
-static unsigned long violations;
-static char last_violation[512];
-
-void violation(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(last_violation, sizeof(last_violation), fmt, ap);
-	va_end(ap);
-	violations++;
-}
-
-void log_die(const char *file, int line, const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "%s:%d: ", file, line);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	abort();
-}
-
-void log_debug(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-void log_info(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-static void expect_violation(const char *text)
-{
-	if (violations != 1 || !strstr(last_violation, text))
-		fail_msg("wanted one violation '%s', got %lu, last '%s'", text,
-			 violations, last_violation);
-	violations = 0;
-}
 
 static void expect_none(void)
 {
@@ -837,6 +796,39 @@ static void test_delete_checks_tree(void **state)
 	*(entry_at(root, 4, 0x12345000, 1) + 7) = 0x1000;
 	assert_int_equal(delete(5), 0);
 	expect_violation("(level 1) holds garbage");
+}
+
+static void *flip_entry(void *arg)
+{
+	u64 *e = arg, good = *e;
+
+	while (!__atomic_load_n(&flip_end, __ATOMIC_RELAXED)) {
+		__atomic_store_n(e, RAM_SIZE * 4 | RW, __ATOMIC_RELAXED);
+		__atomic_store_n(e, good, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* Another processor puts an address outside memory into a checked table. */
+static void test_delete_races(void **state)
+{
+	u64 root = new_table();
+	pthread_t thread;
+	unsigned i;
+
+	(void)state;
+	map(root, 0x12345000, DATA_GPA, RW);
+	flip_end = false;
+	assert_int_equal(pthread_create(&thread, NULL, flip_entry,
+					entry_at(root, 4, 0x12345000, 2)), 0);
+	for (i = 0; i < 20000; i++) {
+		assert_int_equal(create(5), 0);
+		assert_int_equal(configure(5, 1, root), 0);
+		assert_int_equal(delete(5), 0);
+	}
+	__atomic_store_n(&flip_end, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	violations = 0;
 }
 
 static void test_flush_coverage(void **state)
@@ -1741,7 +1733,7 @@ static void test_options(void **state)
 		"width=256", "width=x", "width", "width=-1", "pgsizes=4k+",
 		"pgsizes=8k", "pgsizes", "domains=", "size=1x", "stale=maybe",
 		"canonical=2", "list=yes", "caps=", "nonsense=1", "s1=on", "",
-		"neg=", "5lvl=2",
+		"neg=", "5lvl=2", "caps=0x10000000000000000",
 	};
 	struct iommu_config c, before;
 	char err[160];
@@ -1887,6 +1879,7 @@ int main(void)
 		T(test_stale_changed), T(test_stale_same_translation),
 		T(test_stale_unmapped), T(test_stale_table),
 		T(test_unlinked_table), T(test_delete_checks_tree),
+		T(test_delete_races),
 		T(test_flush_coverage), T(test_flush_other_domain),
 		T(test_many_domains), T(test_many_entries),
 		T(test_negative_caching),

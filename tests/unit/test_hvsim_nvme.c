@@ -244,6 +244,7 @@ static void test_options(void **state)
 		{ "queues=0", "queues='0'" },
 		{ "queues=64", "queues='64'" },
 		{ "queues=4x", "4x" },
+		{ "queues=4294967297", "4294967297" },
 		{ "colour=red", "colour=red" },
 		{ "file=/nonexistent/disk", "/nonexistent/disk" },
 		{ "file=/dev/null", "/dev/null" },
@@ -275,7 +276,11 @@ static void test_registers(void **state)
 	assert_int_equal(rd(8, 4), 0x10400);
 	assert_int_equal(rd(0x28, 8), ASQ);
 	assert_int_equal(rd(0x14, 4), CC_ON);
-	wr(0x14, 2, 0);		/* too narrow: ignored */
+	/* Odd sizes, as pieces of an access that crosses a page: ignored. */
+	for (unsigned size = 1; size < 8; size++)
+		if (size != 4)
+			wr(0x14, size, 0);
+	wr(0x1000, 7, 1);
 	assert_int_equal(rd(0x14, 4), CC_ON);
 
 	wr(0x14, 4, CC_ON & ~1u);

@@ -15,22 +15,11 @@
 
 #include "../hvsim/ring.h"
 #include "seed.h"
+#include "test_hvsim_log.h"
 
 #define RAM_PAGES 64
 #define RING_PAGES 3
 #define DATA ((RING_PAGES - 1) * 4096u)
-
-void log_die(const char *file, int line, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	fprintf(stderr, "%s:%d: ", file, line);
-	vfprintf(stderr, fmt, ap);
-	fprintf(stderr, "\n");
-	va_end(ap);
-	abort();
-}
 
 /* ---- a guest ---- */
 

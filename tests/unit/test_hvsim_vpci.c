@@ -20,6 +20,7 @@
 
 #include "../hvsim/vpci.h"
 #include "seed.h"
+#include "test_hvsim_log.h"
 
 #define RAM_SIZE (1024 * 4096ULL)
 #define INPUT 0x1000		/* hypercall input */
@@ -40,35 +41,6 @@ static const u8 guid[16] = { 1, 2, 3, 4, 0x01, 0x80, 0xff, 0xff, 9 };
 /* ---- recorders ---- */
 
 static struct guest_mem mem;
-static char last_violation[256];
-static unsigned violations;
-
-void violation(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(last_violation, sizeof(last_violation), fmt, ap);
-	va_end(ap);
-	violations++;
-}
-
-void log_die(const char *file, int line, const char *fmt, ...)
-{
-	(void)fmt;
-	fprintf(stderr, "%s:%d: died\n", file, line);
-	abort();
-}
-
-void log_debug(const char *fmt, ...)
-{
-	(void)fmt;
-}
-
-void log_info(const char *fmt, ...)
-{
-	(void)fmt;
-}
 
 const struct guest_mem *vm_mem(struct vm *vm)
 {
@@ -386,14 +358,6 @@ static u32 ask(const void *payload, u32 len)
 	u32 t_[] = { __VA_ARGS__ };					\
 	request(false, 0, t_, sizeof(t_));				\
 } while (0)
-
-static void expect_violation(const char *part)
-{
-	assert_int_equal(violations, 1);
-	if (!strstr(last_violation, part))
-		fail_msg("\"%s\" is not in \"%s\"", part, last_violation);
-	violations = 0;
-}
 
 static void contact(u32 version)
 {
@@ -1076,6 +1040,9 @@ static void test_interrupt_errors(void **state)
 	expect_violation("vector 5");
 	create_interrupt(0x10004, 0, 250, 8, 0);
 	expect_violation("vector 250");
+	/* Vector and count wrap around to 15. */
+	create_interrupt(0x10004, 0, 0xfffffff0, 32, 0);
+	expect_violation("vector 4294967280");
 	create_interrupt(0x10004, 0, 64, 1, 2);
 	expect_violation("VP 2 of 2");
 	assert_int_equal(answer_len, 24);
