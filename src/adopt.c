@@ -14,10 +14,13 @@
  *
  * Owns the list of locked devices and the registration of both instances.
  * pci_lock_rescan_remove() serializes all of that, and keeps PCI devices from
- * coming and going in between: one added while the core walks the bus would
- * be probed from two sides at once. Devices are only ever trylocked under it:
- * drivers call for the rescan lock with their device locked. Everything here
- * sleeps.
+ * going in between. Devices are only ever trylocked under it: drivers call for
+ * the rescan lock with their device locked. Everything here sleeps.
+ *
+ * The lock does not keep devices from coming: pci-hyperv scans a new bus
+ * without it. The core hears of each of them from the driver core, before the
+ * device's uevent is sent. A device is not ours to take before that, or it
+ * would be probed from two sides at once.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -59,6 +62,18 @@ static atomic_t retries;
 static void adopt_unbound(struct work_struct *work);
 static DECLARE_DELAYED_WORK(adopt_work, adopt_unbound);
 
+static void schedule_adoption(void)
+{
+	atomic_set(&retries, RETRIES);
+	schedule_delayed_work(&adopt_work, msecs_to_jiffies(RETRY_MS));
+}
+
+/* Whether the core has heard of a device, if it was there to listen. */
+static bool is_announced(struct device *dev)
+{
+	return dev->kobj.state_add_uevent_sent;
+}
+
 static bool hold_device(struct pci_dev *pdev)
 {
 	struct held_device *held;
@@ -73,7 +88,8 @@ static bool hold_device(struct pci_dev *pdev)
 
 /*
  * Locks all devices that could be ours and have no driver. Counts those that
- * are left: @bound have a driver, @busy are locked by somebody else.
+ * are left: @bound have a driver, @busy are locked by somebody else, or are
+ * just being added.
  */
 static void hold_devices(unsigned int *bound, unsigned int *busy)
 {
@@ -85,7 +101,7 @@ static void hold_devices(unsigned int *bound, unsigned int *busy)
 		if (device_iommu_mapped(&pdev->dev) ||
 		    !hvp_vpci_is_translatable(pdev))
 			continue;
-		if (!device_trylock(&pdev->dev)) {
+		if (!is_announced(&pdev->dev) || !device_trylock(&pdev->dev)) {
 			++*busy;
 			continue;
 		}
@@ -152,10 +168,8 @@ static int notify_unbound(struct notifier_block *nb, unsigned long action,
 	    action != BUS_NOTIFY_DRIVER_NOT_BOUND)
 		return NOTIFY_DONE;
 
-	if (!device_iommu_mapped(dev)) {
-		atomic_set(&retries, RETRIES);
-		schedule_delayed_work(&adopt_work, msecs_to_jiffies(RETRY_MS));
-	}
+	if (!device_iommu_mapped(dev))
+		schedule_adoption();
 	return NOTIFY_DONE;
 }
 
@@ -195,10 +209,6 @@ int hvp_adopt_start(void)
 	unsigned int bound, busy;
 	int err;
 
-	err = bus_register_notifier(&pci_bus_type, &unbound_notifier);
-	if (err)
-		return err;
-
 	pci_lock_rescan_remove();
 	hold_devices(&bound, &busy);
 	err = register_instance(&hvp_iommu);
@@ -210,15 +220,19 @@ int hvp_adopt_start(void)
 	if (err) {
 		pr_err("the kernel does not take the pvIOMMU (%d)%s\n", err,
 		       err == -EBUSY ? ": it has another IOMMU" : "");
-		bus_unregister_notifier(&pci_bus_type, &unbound_notifier);
-		cancel_delayed_work_sync(&adopt_work);
 		return err;
 	}
 
+	/* Not earlier: there must be a first instance before a second one. */
+	bus_register_notifier(&pci_bus_type, &unbound_notifier);
+
 	bound += busy;
-	if (bound)
+	if (bound) {
 		pr_info("%u device%s in use already: not translated until unbound\n",
 			bound, bound == 1 ? "" : "s");
+		/* One may have been unbound before the notifier was there. */
+		schedule_adoption();
+	}
 	return 0;
 }
 

@@ -231,6 +231,7 @@ static void note_domain(struct hvp_device *dev, struct hvp_domain *domain)
  * any domain, for instance one of an earlier kernel: the device comes out of
  * it, and goes in again. When that fails it goes back to where we had it, or
  * to the blocked domain; if all fails it stays detached, which blocks as well.
+ * ATS is off from here to the end, as that may be blocked.
  */
 static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 {
@@ -240,6 +241,7 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 	if (old == domain)
 		return 0;
 
+	disable_ats(dev);
 	err = hvp_call_detach_domain(dev->id);
 	if (err)
 		return err;

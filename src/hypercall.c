@@ -6,17 +6,24 @@
  * the CPU and is also used from interrupt handlers (IPIs, TLB flushes), so
  * interrupts are off from the first store to it until the output has been
  * copied, and nothing else happens in between: inputs are built before on the
- * stack. No locks, nothing sleeps.
+ * stack. Nothing sleeps, but to start.
+ *
+ * A CPU that goes offline loses its page (6.1: hv_common_cpu_die()) while it
+ * still runs timers and interrupt handlers, and they unmap. A flush that does
+ * not happen costs the devices their domain, so there is a page to spare, of
+ * ours, under spare_lock: a raw one, as interrupts are off.
  *
  * Logs failures, with the one table that knows the status codes. The callers
  * do not log them again.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/gfp.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <asm/mshyperv.h>
 
@@ -62,6 +69,9 @@ static const struct status_info {
 	STATUS(INSUFFICIENT_CONTIGUOUS_ROOT_MEMORY, ENOMEM),
 	{ STATUS_NO_PAGE, -ESHUTDOWN, "no hypercall page" },
 };
+
+static DEFINE_RAW_SPINLOCK(spare_lock);
+static void *spare_page;		/* its content: under spare_lock */
 
 /* What there is to know about a call, apart from its input and output. */
 struct call {
@@ -159,44 +169,61 @@ static int report_failure(const struct call *call, u64 id, u16 status)
 }
 
 /*
- * Runs a call: a simple one if @reps is 0. @id is the domain or device that
- * messages name. Input and output lengths are
- * multiples of 8, as the host reads whole words; the output goes right behind
- * the input, and fits in the page with it.
+ * Runs a call in a page that nobody else uses meanwhile. Interrupts are off.
+ * Returns the result of the hypercall; @done counts reps.
  *
  * The host may stop a rep call early, with success, to be called again for
  * the rest. Every call should get on by one entry at least; twice as many
  * calls as entries are enough for a host that does, and an end for another.
  */
+static u64 run_in_page(void *page, u16 code, const void *in, size_t in_len,
+		       void *out, size_t out_len, unsigned int reps,
+		       unsigned int *done)
+{
+	unsigned int tries = max(2 * reps, 1U);
+	u64 control, result;
+
+	memcpy(page, in, in_len);
+	do {
+		control = code;
+		control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
+		control |= (u64)*done << HV_HYPERCALL_REP_START_OFFSET;
+		result = hv_do_hypercall(control, page,
+					 out ? page + in_len : NULL);
+		if (!hv_result_success(result))
+			return result;
+		*done = max(*done, hv_repcomp(result));
+	} while (*done < reps && --tries);
+
+	if (out)
+		memcpy(out, page + in_len, out_len);
+	return result;
+}
+
+/*
+ * Runs a call: a simple one if @reps is 0. @id is the domain or device that
+ * messages name. Input and output lengths are multiples of 8, as the host
+ * reads whole words; the output goes right behind the input, and fits in the
+ * page with it.
+ */
 static int run_call(const struct call *call, u64 id, const void *in,
 		    size_t in_len, void *out, size_t out_len, unsigned int reps)
 {
-	unsigned int tries = max(2 * reps, 1U);
 	unsigned int done = 0;
 	unsigned long flags;
-	u64 result = U64_MAX;
-	u64 control;
+	u64 result;
 	void *page;
-
-	if (!hyperv_pcpu_input_arg)
-		return report_failure(call, id, hv_result(result));
 
 	local_irq_save(flags);
 	page = *this_cpu_ptr(hyperv_pcpu_input_arg);
 	if (page) {
-		memcpy(page, in, in_len);
-		do {
-			control = call->code;
-			control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
-			control |= (u64)done << HV_HYPERCALL_REP_START_OFFSET;
-			result = hv_do_hypercall(control, page, out ?
-						 page + in_len : NULL);
-			if (!hv_result_success(result))
-				break;
-			done = max(done, hv_repcomp(result));
-		} while (done < reps && --tries);
-		if (hv_result_success(result) && out)
-			memcpy(out, page + in_len, out_len);
+		result = run_in_page(page, call->code, in, in_len, out,
+				     out_len, reps, &done);
+	} else {
+		raw_spin_lock(&spare_lock);
+		result = run_in_page(spare_page, call->code, in, in_len, out,
+				     out_len, reps, &done);
+		raw_spin_unlock(&spare_lock);
 	}
 	local_irq_restore(flags);
 
@@ -209,6 +236,32 @@ static int run_call(const struct call *call, u64 id, const void *in,
 		return -EIO;
 	}
 	return 0;
+}
+
+/**
+ * hvp_call_start() - get ready for hypercalls
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOMEM; -ENODEV, logged, if this kernel has none to offer.
+ */
+int hvp_call_start(void)
+{
+	if (!hyperv_pcpu_input_arg) {
+		pr_err("this kernel has no hypercall pages\n");
+		return -ENODEV;
+	}
+	spare_page = (void *)__get_free_page(GFP_KERNEL);
+	return spare_page ? 0 : -ENOMEM;
+}
+
+/**
+ * hvp_call_stop() - undo hvp_call_start(); no hypercalls after it
+ *
+ * Context: process; does not sleep.
+ */
+void hvp_call_stop(void)
+{
+	free_page((unsigned long)spare_page);
 }
 
 /**

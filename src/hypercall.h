@@ -4,7 +4,7 @@
  * those that callers tell apart are named HVP_E* here. A failure has been
  * logged when they return, unless it is one that the caller expects.
  *
- * Context: any but NMI; none sleeps.
+ * Context: any but NMI, between hvp_call_start() and _stop(); none sleeps.
  */
 #ifndef HVP_HYPERCALL_H
 #define HVP_HYPERCALL_H
@@ -18,6 +18,9 @@
 #define HVP_E_IN_DOMAIN		EALREADY	/* device is in a domain */
 #define HVP_E_EXISTS		EEXIST		/* domain id is in use */
 #define HVP_E_GONE		ENODEV		/* host lost the device */
+
+int hvp_call_start(void);
+void hvp_call_stop(void);
 
 int hvp_call_get_capabilities(struct hvp_capabilities *caps);
 int hvp_call_get_device_property(u64 device_id, u32 code, u64 *value);

@@ -58,9 +58,13 @@ static int __init hv_pviommu_init(void)
 	if (!is_vm_suitable())
 		return -ENODEV;
 
-	err = hvp_caps_query(&caps);
+	err = hvp_call_start();
 	if (err)
 		return err;
+
+	err = hvp_caps_query(&caps);
+	if (err)
+		goto err_call;
 
 	pr_info("Hyper-V pvIOMMU: %u-bit IOVA, %u-level, page sizes 4K%s%s\n",
 		caps.iova_bits, caps.levels,
@@ -72,7 +76,7 @@ static int __init hv_pviommu_init(void)
 
 	err = hvp_domain_start(&caps);
 	if (err)
-		return err;
+		goto err_call;
 
 	err = iommu_device_sysfs_add(&hvp_iommu, NULL, NULL, "hv-pviommu");
 	if (err)
@@ -87,6 +91,8 @@ err_sysfs:
 	iommu_device_sysfs_remove(&hvp_iommu);
 err_domain:
 	hvp_domain_stop();
+err_call:
+	hvp_call_stop();
 	return err;
 }
 
@@ -96,6 +102,7 @@ static void __exit hv_pviommu_exit(void)
 	hvp_adopt_stop();
 	iommu_device_sysfs_remove(&hvp_iommu);
 	hvp_domain_stop();
+	hvp_call_stop();
 }
 
 module_init(hv_pviommu_init);

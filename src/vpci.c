@@ -98,6 +98,7 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 {
 	const struct hv_device *bus = find_bus(pdev);
 	struct hvp_device *dev;
+	int err;
 
 	if (!bus)
 		return NULL;
@@ -111,11 +112,12 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 	INIT_LIST_HEAD(&dev->node);
 
 	/* Before asking the host: it would answer for the other device */
-	if (hvp_registry_add(bus, bus_prefix(bus))) {
+	err = hvp_registry_add(bus, bus_prefix(bus));
+	if (err == -EEXIST)
 		pci_err(pdev, "logical device id 0x%llx is not unique: left untranslated\n",
 			dev->id);
+	if (err)
 		goto err_dev;
-	}
 	if (!is_behind_iommu(dev->id))
 		goto err_registry;
 	return dev;
