@@ -7,7 +7,7 @@ JOBS ?= 2
 
 export HVP_BUILD ?= $(CURDIR)/build
 
-.PHONY: modules install help deps hvsim unit boot check demo clean
+.PHONY: modules install help deps hvsim unit static boot check demo clean
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
@@ -28,12 +28,17 @@ deps: ## install what the targets below need (Debian packages)
 demo: deps ## boot a stock Debian kernel and show the module at work
 	@tests/demo
 
-check: deps ## all tests: unit tests, then boot cases
+check: deps ## all tests: unit tests, static checks, boot cases
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory static
 	@$(MAKE) --no-print-directory boot
 
 unit: deps ## unit tests (cmocka, with ASan and UBSan)
 	@$(MAKE) --no-print-directory -C tests/unit O=$(HVP_BUILD)/unit check
+
+static: deps ## compiler and sparse warnings, kernel-doc, layers, documentation
+	@tests/run --build
+	@prove -e bash tests/static/run
 
 boot: deps ## boot cases (TAP under prove); JOBS=N at a time
 	@tests/run --build

@@ -2,10 +2,5 @@
 #: summary a root partition: the module declines
 #: hvsim --root --cpus 1
 
-modprobe hv_pviommu 2>/tmp/err
-is $? 1 "modprobe hv_pviommu fails"
-check "with ENODEV" grep -q 'No such device' /tmp/err
-check_not "it is not loaded" loaded hv_pviommu
-log_has "the log says why" "hv_pviommu: not for a partition that owns the hardware"
-is "$(loud_log)" "" "nothing above info in the log"
+declines "not for a partition that owns the hardware"
 is "$(all_calls)" 0 "the pvIOMMU was not asked at all"

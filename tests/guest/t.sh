@@ -77,6 +77,16 @@ own_log() { dmesg -r | grep 'hv_pviommu: ' |
 quiet_log() { own_log | grep -E '^<(6|7|14|15|30|31)>'; }
 loud_log() { own_log | grep -vE '^<(6|7|14|15|30|31)>'; }
 
+# declines REGEX: the module does not load, says why, and makes no fuss of it
+declines() {
+	modprobe hv_pviommu 2>/tmp/err
+	is $? 1 "modprobe hv_pviommu fails"
+	check "with ENODEV" grep -q 'No such device' /tmp/err
+	check_not "it is not loaded" loaded hv_pviommu
+	log_has "the log says why" "hv_pviommu: .*$1"
+	is "$(loud_log)" "" "nothing above info in the log"
+}
+
 # wait_for SECONDS COMMAND...: until it succeeds; 1 if it never does
 wait_for() {
 	local n=$(($1 * 10))
