@@ -355,6 +355,7 @@ static void test_huge(struct session *s)
 {
 	static const uint64_t at[] = { 0, HUGE_SIZE / 2, HUGE_SIZE - 64 };
 	uint8_t *p = new_memory(HUGE_SIZE, 0x66);
+	uint8_t *other = new_memory(HUGE_SIZE, 0x67);
 	bool seen = true, dead = true;
 
 	map_dma(s, p, IOVA_HUGE, HUGE_SIZE, true);
@@ -367,6 +368,13 @@ static void test_huge(struct session *s)
 				   DMAPROBE_NOT_PRESENT);
 	test(dead && is_all(p, 0x66, HUGE_SIZE),
 	     "and out of reach, start, middle and end");
+
+	seen = true;
+	map_dma(s, other, IOVA_HUGE, HUGE_SIZE, true);
+	for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++)
+		seen &= device_sees(s->regs, IOVA_HUGE + at[i], 0x67);
+	test(seen, "other 2 MiB at the same address are seen");
+	test(unmap_dma(s, IOVA_HUGE, HUGE_SIZE), "and unmapped");
 }
 
 static void test_remap(struct session *s)

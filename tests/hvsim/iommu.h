@@ -23,6 +23,7 @@ struct iommu_config {
 	/* the canonical rule of the emulated vendor: lower half only */
 	bool canonical;
 	bool flush_list;	/* false: FLUSH_LIST returns status 2 */
+	bool list_walk;		/* FLUSH_LIST drops walk cache entries as well */
 	u32 cap_size;		/* "size" field of the capability output */
 	bool neg_cache;		/* not-present entries are cached as well */
 	bool scribble;		/* poison output, overwrite input after use */

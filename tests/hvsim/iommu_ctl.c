@@ -25,6 +25,7 @@ void iommu_config_default(struct iommu_config *c)
 		.max_domains = 64,
 		.canonical = true,
 		.flush_list = true,
+		.list_walk = true,
 		.cap_size = 24,
 		.scribble = true,
 	};
@@ -102,7 +103,8 @@ static int parse_key(struct iommu_config *c, const char *key,
 		bool *val;
 	} bools[] = {
 		{ "canonical", &c->canonical }, { "list", &c->flush_list },
-		{ "neg", &c->neg_cache }, { "scribble", &c->scribble },
+		{ "listwalk", &c->list_walk }, { "neg", &c->neg_cache },
+		{ "scribble", &c->scribble },
 	};
 	u64 n;
 	bool b;

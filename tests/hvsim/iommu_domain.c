@@ -114,7 +114,8 @@ static void count_block(struct flush_stats *s, unsigned shift, bool full)
 void domain_flush_pages(struct iommu *mmu, struct iommu_domain *dom, u64 page,
 			unsigned shift)
 {
-	u64 dropped = tlb_drop_pages(&mmu->tlb, dom, page, shift);
+	u64 dropped = tlb_drop_pages(&mmu->tlb, dom, page, shift,
+				     mmu->cfg.list_walk);
 	/* Alignment leaves block 0 as the only one that can be everything. */
 	bool full = !page && shift + 12 >= dom->limit_bits;
 

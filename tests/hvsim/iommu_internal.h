@@ -202,9 +202,12 @@ void tlb_insert(struct tlb *tlb, struct iommu_domain *dom, enum tlb_kind kind,
 		unsigned level, u64 iova, u64 target, bool write);
 /* Both return how many entries they dropped. */
 u64 tlb_drop_domain(struct tlb *tlb, struct iommu_domain *dom);
-/* Drops what lies wholly inside the 2^@shift 4 KiB pages from @page. */
+/*
+ * Drops what lies wholly inside the 2^@shift 4 KiB pages from @page; entries
+ * of the walk cache only if @tables.
+ */
 u64 tlb_drop_pages(struct tlb *tlb, struct iommu_domain *dom, u64 page,
-		   unsigned shift);
+		   unsigned shift, bool tables);
 
 /* ---- iommu_walk.c ---- */
 

@@ -179,7 +179,7 @@ static bool is_covered(const struct tlb_entry *e, u64 page, u64 nr)
 
 /* Everything at @level inside the block, by key. */
 static u64 drop_level(struct tlb *tlb, struct iommu_domain *dom, u64 page,
-		      unsigned shift, unsigned level)
+		      unsigned shift, bool tables, unsigned level)
 {
 	static const enum tlb_kind kinds[] = {
 		TLB_LEAF, TLB_TABLE, TLB_NEGATIVE
@@ -194,6 +194,8 @@ static u64 drop_level(struct tlb *tlb, struct iommu_domain *dom, u64 page,
 		for (i = 0; i < ARRAY_SIZE(kinds); i++) {
 			struct tlb_entry *e;
 
+			if (kinds[i] == TLB_TABLE && !tables)
+				continue;
 			e = tlb_find(tlb, dom, kinds[i], level, iova);
 			if (e) {
 				drop_entry(tlb, e);
@@ -205,7 +207,7 @@ static u64 drop_level(struct tlb *tlb, struct iommu_domain *dom, u64 page,
 }
 
 u64 tlb_drop_pages(struct tlb *tlb, struct iommu_domain *dom, u64 page,
-		   unsigned shift)
+		   unsigned shift, bool tables)
 {
 	struct tlb_entry *e, *next;
 	unsigned level;
@@ -215,13 +217,15 @@ u64 tlb_drop_pages(struct tlb *tlb, struct iommu_domain *dom, u64 page,
 	if (BIT_ULL(shift) <= dom->nr_cached) {
 		for (level = 1; level <= MAX_LEVELS; level++)
 			if (level_shift(level) - 12 <= shift)
-				n += drop_level(tlb, dom, page, shift, level);
+				n += drop_level(tlb, dom, page, shift, tables,
+						level);
 		return n;
 	}
 
 	for (e = dom->cached; e; e = next) {
 		next = e->dom_next;
-		if (is_covered(e, page, BIT_ULL(shift))) {
+		if ((e->kind != TLB_TABLE || tables) &&
+		    is_covered(e, page, BIT_ULL(shift))) {
 			drop_entry(tlb, e);
 			n++;
 		}

@@ -893,6 +893,36 @@ static void test_flush_coverage(void **state)
 	expect_none();
 }
 
+/*
+ * A host whose list flush leaves the walk caches alone: only a flush of the
+ * whole domain makes it forget a table that was replaced.
+ */
+static void test_flush_keeps_tables(void **state)
+{
+	u64 root = paging_domain(5);
+	u64 *slot, first, second;
+
+	(void)state;
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(ctl("config listwalk=0"), 0);
+	map(root, 0x600000, DATA_GPA, RW);
+	map(root, 0x800000, DATA_GPA, RW);
+	slot = entry_at(root, 4, 0x600000, 2);
+	first = *slot;
+	second = *entry_at(root, 4, 0x800000, 2);
+
+	dma_read(DEV0, 0x600000);
+	*slot = second;
+	assert_int_equal(flush(5), 0);
+	dma_read(DEV0, 0x600000);
+	expect_none();
+
+	*slot = first;
+	assert_int_equal(flush_one(5, 0x600000, 9), 0);
+	dma_read(DEV0, 0x600000);
+	expect_violation("stale page-walk cache entry used");
+}
+
 static void test_flush_other_domain(void **state)
 {
 	u64 root5 = paging_domain(5), root6 = paging_domain(6);
@@ -1880,7 +1910,8 @@ int main(void)
 		T(test_stale_unmapped), T(test_stale_table),
 		T(test_unlinked_table), T(test_delete_checks_tree),
 		T(test_delete_races),
-		T(test_flush_coverage), T(test_flush_other_domain),
+		T(test_flush_coverage), T(test_flush_keeps_tables),
+		T(test_flush_other_domain),
 		T(test_many_domains), T(test_many_entries),
 		T(test_negative_caching),
 		T(test_flush_counts), T(test_life_cycle), T(test_domain_limit),
