@@ -4,7 +4,7 @@
 #: uses fio
 #: variant strict iommu.strict=1
 #: variant lazy iommu.strict=0
-#: timeout 240
+#: timeout 480
 
 want=DMA-FQ
 grep -q iommu.strict=1 /proc/cmdline && want=DMA

@@ -3,7 +3,7 @@
 #: hvsim --device nvme,size=64M --device dmaprobe
 #: uses fio
 #: append iommu.strict=1
-#: timeout 180
+#: timeout 300
 
 . /removal.sh
 removal rescind
