@@ -2,7 +2,7 @@
 #: summary hypercalls that fail, stop early or are missing, and odd capabilities
 #: hvsim --device dmaprobe
 #: append iommu.strict=1
-#: timeout 240
+#: timeout 480
 
 # ---- steps ----
 
