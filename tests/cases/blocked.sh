@@ -4,9 +4,8 @@
 #: append iommu.strict=1
 
 load_all
-modprobe dmaprobe || give_up "modprobe dmaprobe"
+load_dmaprobe
 a=$(probe_dev)
-wait_for 10 test -e "/dev/dmaprobe-$a" || give_up "/dev/dmaprobe-$a"
 page=$(dmaprobe "$a" alloc 1)
 dmaprobe "$a" fill "$page" 0x11
 phys=$(dmaprobe "$a" phys "$page")

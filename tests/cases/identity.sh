@@ -5,7 +5,7 @@
 
 load_all
 wait_nvme
-modprobe dmaprobe || give_up "modprobe dmaprobe"
+load_dmaprobe
 dev=$(nvme_dev)
 a=$(probe_dev)
 is "$(group_type "$dev")" identity "NVMe: identity"

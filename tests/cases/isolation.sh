@@ -4,10 +4,9 @@
 #: append iommu.strict=1
 
 load_all
-modprobe dmaprobe || give_up "modprobe dmaprobe"
+load_dmaprobe
 a=$(probe_dev 0)
 b=$(probe_dev 1)
-wait_for 10 test -e "/dev/dmaprobe-$a" || give_up "/dev/dmaprobe-$a"
 is "$(group_type "$a")" DMA "a strict DMA domain"
 [ "$(group_of "$a")" != "$(group_of "$b")" ]
 is $? 0 "two buses, two groups"

@@ -7,11 +7,10 @@
 
 load_all
 wait_nvme
-modprobe dmaprobe || give_up "modprobe dmaprobe"
+load_dmaprobe
 n=0
 while [ $n -lt 9 ]; do
 	d=$(probe_dev $n) || break
-	wait_for 10 test -e "/dev/dmaprobe-$d" || give_up "/dev/dmaprobe-$d"
 	page=$(dmaprobe "$d" alloc 1)
 	dmaprobe "$d" fill "$page" 0x11
 	iova=$(dmaprobe "$d" map "$page" bidir)

@@ -7,9 +7,8 @@
 # drop. 2 MiB in 4 KiB pages are a table of their own, which goes with them.
 . /reuse.sh
 load_all
-modprobe dmaprobe || give_up "modprobe dmaprobe"
+load_dmaprobe
 a=$(probe_dev)
-wait_for 10 test -e "/dev/dmaprobe-$a" || give_up "/dev/dmaprobe-$a"
 reuse "$a" 512 10
 [ "$(calls flush)" -ge 20 ]
 is $? 0 "a whole-domain flush for each table ($(calls flush))"

@@ -5,9 +5,8 @@
 
 . /reuse.sh
 load_all
-modprobe dmaprobe || give_up "modprobe dmaprobe"
+load_dmaprobe
 a=$(probe_dev)
-wait_for 10 test -e "/dev/dmaprobe-$a" || give_up "/dev/dmaprobe-$a"
 
 reuse "$a" 1 50
 

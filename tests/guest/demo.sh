@@ -3,10 +3,9 @@
 
 load_all
 wait_nvme
-modprobe dmaprobe || give_up "modprobe dmaprobe"
+load_dmaprobe
 dev=$(nvme_dev)
 a=$(probe_dev)
-wait_for 10 test -e "/dev/dmaprobe-$a" || give_up "/dev/dmaprobe-$a"
 
 note ""
 note "== IOMMU groups"

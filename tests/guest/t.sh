@@ -136,6 +136,18 @@ pci_class_dev() {
 nvme_dev() { pci_class_dev 0x010802; }
 probe_dev() { pci_dev 1234:d3a0 "${1:-0}"; }
 
+# Loads the driver of the test device; each function has its device file then.
+load_dmaprobe() {
+	local d n=0
+
+	modprobe dmaprobe || give_up "modprobe dmaprobe"
+	while d=$(probe_dev $n); do
+		wait_for 10 test -e "/dev/dmaprobe-$d" ||
+			give_up "/dev/dmaprobe-$d"
+		n=$((n + 1))
+	done
+}
+
 group_of() {
 	local l
 	l=$(readlink "/sys/bus/pci/devices/$1/iommu_group") && echo "${l##*/}"
