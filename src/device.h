@@ -19,16 +19,18 @@ struct pci_dev;
  * @id: logical device id, for life
  * @domain: the domain last set in the host; NULL before the first, and after
  *	    a detach
- * @node: in @domain->devices
+ * @parked_in: the domain that a parked device goes back to, else NULL
+ * @node: in @domain->devices, or in the list of parked devices
  * @ats: ATS was enabled by us
  *
- * @domain, @node and @ats change under the lock of domain.c only.
+ * All but the first three change under the lock of domain.c only.
  */
 struct hvp_device {
 	struct pci_dev *pdev;
 	const struct hv_device *bus;
 	u64 id;
 	struct hvp_domain *domain;
+	struct hvp_domain *parked_in;
 	struct list_head node;
 	bool ats;
 };

@@ -5,16 +5,23 @@
  * Owns the domain ids, the identity and blocked domains as the host sees
  * them, every attachment, and the carrying out of flushes.
  *
- * attach_lock guards struct hvp_device.domain, .node and .ats, the lists of
- * devices, hvp_domain.stale, and every hypercall that moves a device: what we
- * believe about a device is what the host was told last, even when a failed
- * flush on one CPU blocks a device that another CPU is moving. It is taken
- * with interrupts off, as flushes come from any context. Map, unmap and a
- * flush that works take no lock. Only hvp_domain_start(), _stop(), _alloc()
- * and _free() may sleep.
+ * attach_lock guards struct hvp_device.domain, .parked_in, .node and .ats, the
+ * lists of devices and of domains, hvp_domain.stale and .absent, and every
+ * hypercall that moves a device: what we believe about a device is what the
+ * host was told last, even when a failed flush on one CPU blocks a device that
+ * another CPU is moving. It is taken with interrupts off, as flushes come from
+ * any context. Map, unmap and a flush that works take no lock. Only
+ * hvp_domain_start(), _stop(), _alloc() and _free() may sleep.
+ *
+ * Before the machine stops (reboot, kexec) or is put away (hibernation) all
+ * devices are parked: taken out of their domains, remembering which, and DMA
+ * is blocked. Then the host is told to forget the domains. Hibernation brings
+ * both back, into a host that may know these domains, or others under their
+ * ids, or none.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/crash_dump.h>
 #include <linux/idr.h>
 #include <linux/io.h>
 #include <linux/list.h>
@@ -42,14 +49,51 @@
 /* Ids in use by somebody else that are skipped before giving up. */
 #define MAX_FOREIGN_IDS	16
 
+/* A crash kernel keeps clear of the ids of the kernel that crashed. */
+#define FIRST_ID	(HVP_DOMAIN_ID_DEFAULT + 1)
+#define FIRST_CRASH_ID	0x40000000
+
 static DEFINE_SPINLOCK(attach_lock);
+static LIST_HEAD(domains);		/* all of them */
+static LIST_HEAD(parked_devices);
+static bool parked;			/* devices are, and stay so */
 static DEFINE_IDA(domain_ids);
 static struct hvp_caps host;		/* constant once started */
 static bool no_flush_list;		/* the host said so */
 
+static struct hvp_device_domain domain_name(u32 id)
+{
+	return (struct hvp_device_domain){
+		.partition_id = HVP_PARTITION_ID_SELF,
+		.type = HVP_DOMAIN_TYPE_S1,
+		.id = id,
+	};
+}
+
+static void list_domain(struct hvp_domain *domain)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	list_add_tail(&domain->all, &domains);
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
+static void unlist_domain(struct hvp_domain *domain)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	list_del(&domain->all);
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
 static int delete_domain(struct hvp_domain *domain)
 {
-	int err = hvp_call_delete_domain(&domain->name);
+	int err = 0;
+
+	if (!domain->absent)
+		err = hvp_call_delete_domain(&domain->name);
 
 	/* What may still exist in the host keeps its id. */
 	if (!err)
@@ -60,26 +104,23 @@ static int delete_domain(struct hvp_domain *domain)
 /*
  * Creates a domain under an id of ours. An id that we did not give away and
  * the host has in use is left from a kernel before this one (kexec): that
- * domain goes. If it does not, its id is never used again.
+ * domain goes. If it does not, its id is never used again. A crash kernel
+ * leaves to the crashed one whatever it has.
  */
 static int create_domain(struct hvp_domain *domain)
 {
+	unsigned int first = is_kdump_kernel() ? FIRST_CRASH_ID : FIRST_ID;
 	unsigned int foreign;
 	int id, err;
 
 	for (foreign = 0; foreign < MAX_FOREIGN_IDS; foreign++) {
-		id = ida_alloc_range(&domain_ids, HVP_DOMAIN_ID_DEFAULT + 1,
-				     INT_MAX, GFP_KERNEL);
+		id = ida_alloc_range(&domain_ids, first, INT_MAX, GFP_KERNEL);
 		if (id < 0)
 			return id;
 
-		domain->name = (struct hvp_device_domain){
-			.partition_id = HVP_PARTITION_ID_SELF,
-			.type = HVP_DOMAIN_TYPE_S1,
-			.id = id,
-		};
+		domain->name = domain_name(id);
 		err = hvp_call_create_domain(&domain->name);
-		if (err == -HVP_E_EXISTS) {
+		if (err == -HVP_E_EXISTS && !is_kdump_kernel()) {
 			pr_info("domain %d is in the host already, from an earlier kernel: it goes\n",
 				id);
 			if (hvp_call_delete_domain(&domain->name))
@@ -98,7 +139,28 @@ static int create_domain(struct hvp_domain *domain)
 	return -ENOSPC;
 }
 
-static int create_configured(struct hvp_domain *domain, u64 flags, u64 root)
+static int configure_domain(const struct hvp_domain *domain)
+{
+	u64 root = 0, flags = 0;
+
+	switch (domain->kind) {
+	case HVP_DOMAIN_PAGING:
+		flags = HVP_CONFIGURE_TRANSLATION;
+		if (host.levels == 5)
+			flags |= HVP_CONFIGURE_5LEVEL;
+		root = virt_to_phys(domain->pt.root);
+		break;
+	case HVP_DOMAIN_IDENTITY:
+		break;
+	case HVP_DOMAIN_BLOCKED:
+		/* Blocked without translation is what the host refuses. */
+		flags = HVP_CONFIGURE_TRANSLATION | HVP_CONFIGURE_BLOCKED;
+		break;
+	}
+	return hvp_call_configure_domain(&domain->name, flags, root);
+}
+
+static int create_configured(struct hvp_domain *domain)
 {
 	int err;
 
@@ -106,10 +168,36 @@ static int create_configured(struct hvp_domain *domain, u64 flags, u64 root)
 	if (err)
 		return err;
 
-	err = hvp_call_configure_domain(&domain->name, flags, root);
-	if (err)
+	err = configure_domain(domain);
+	if (err) {
 		delete_domain(domain);
-	return err;
+		return err;
+	}
+	list_domain(domain);
+	return 0;
+}
+
+/*
+ * Whether a crash kernel has to translate. If the host has dropped all that
+ * the crashed kernel had, there is nothing to protect and nothing in the way:
+ * the domain with the first id is gone then. If not, devices are still behind
+ * the tables of the crashed kernel, and only domains of our own get them out.
+ */
+static int check_crash_kernel(void)
+{
+	const struct hvp_device_domain first = domain_name(FIRST_ID);
+	int err;
+
+	err = hvp_call_create_domain(&first);
+	if (err == -HVP_E_EXISTS) {
+		pr_info("crash kernel: the host still has the domains of the crashed one\n");
+		return 0;
+	}
+	if (!err) {
+		hvp_call_delete_domain(&first);
+		pr_info("not needed in this crash kernel: its devices are not translated\n");
+	}
+	return -ENODEV;
 }
 
 /**
@@ -125,18 +213,22 @@ int hvp_domain_start(const struct hvp_caps *caps)
 
 	host = *caps;
 
-	err = create_configured(&hvp_identity, 0, 0);
+	if (is_kdump_kernel()) {
+		err = check_crash_kernel();
+		if (err)
+			return err;
+	}
+
+	err = create_configured(&hvp_identity);
 	if (err)
 		goto err_ids;
-
-	/* Blocked without translation is what the host refuses. */
-	err = create_configured(&hvp_blocked, HVP_CONFIGURE_TRANSLATION |
-				HVP_CONFIGURE_BLOCKED, 0);
+	err = create_configured(&hvp_blocked);
 	if (err)
 		goto err_identity;
 	return 0;
 
 err_identity:
+	unlist_domain(&hvp_identity);
 	delete_domain(&hvp_identity);
 err_ids:
 	ida_destroy(&domain_ids);
@@ -152,7 +244,9 @@ err_ids:
  */
 void hvp_domain_stop(void)
 {
+	unlist_domain(&hvp_blocked);
 	delete_domain(&hvp_blocked);
+	unlist_domain(&hvp_identity);
 	delete_domain(&hvp_identity);
 	ida_destroy(&domain_ids);
 }
@@ -169,7 +263,6 @@ void hvp_domain_stop(void)
 struct hvp_domain *hvp_domain_alloc(int nid)
 {
 	struct hvp_domain *domain;
-	u64 flags = HVP_CONFIGURE_TRANSLATION;
 
 	domain = kzalloc(sizeof(*domain), GFP_KERNEL);
 	if (!domain)
@@ -181,9 +274,7 @@ struct hvp_domain *hvp_domain_alloc(int nid)
 			host.pgsizes, nid, GFP_KERNEL))
 		goto err_domain;
 
-	if (host.levels == 5)
-		flags |= HVP_CONFIGURE_5LEVEL;
-	if (create_configured(domain, flags, virt_to_phys(domain->pt.root)))
+	if (create_configured(domain))
 		goto err_table;
 
 	domain->domain.pgsize_bitmap = domain->pt.pgsizes;
@@ -286,6 +377,34 @@ static int set_domain(struct hvp_domain *domain, struct hvp_device *dev)
 	return 0;
 }
 
+/*
+ * Under attach_lock. Makes a domain that the host has lost, or was told to
+ * forget. One that has its id is not ours: see hvp_domain_restore_all().
+ */
+static int revive_domain(struct hvp_domain *domain)
+{
+	int err;
+
+	lockdep_assert_held(&attach_lock);
+	err = hvp_call_create_domain(&domain->name);
+	if (err == -HVP_E_EXISTS) {
+		err = hvp_call_delete_domain(&domain->name);
+		if (!err)
+			err = hvp_call_create_domain(&domain->name);
+	}
+	if (err)
+		return err;
+
+	err = configure_domain(domain);
+	if (err) {
+		hvp_call_delete_domain(&domain->name);
+		return err;
+	}
+	domain->stale = false;
+	WRITE_ONCE(domain->absent, false);
+	return 0;
+}
+
 /* Returns 0 once nothing unmapped before the call can be reached any more. */
 static int flush_domain(struct hvp_domain *domain)
 {
@@ -294,12 +413,31 @@ static int flush_domain(struct hvp_domain *domain)
 
 	/* First, as only what was unlinked before the flush is safe after. */
 	retired = hvp_pt_retired_take(&domain->pt);
-	err = HVP_NO_FLUSH ? 0 : hvp_call_flush_domain(&domain->name);
+	if (HVP_NO_FLUSH || READ_ONCE(domain->absent))
+		err = 0;
+	else
+		err = hvp_call_flush_domain(&domain->name);
 	if (err)
 		hvp_pt_retired_put_back(&domain->pt, retired);
 	else
 		hvp_pt_retired_free(&domain->pt, retired);
 	return err;
+}
+
+/* Under attach_lock. As set_domain(), into whatever state the domain is in. */
+static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
+{
+	int err = 0;
+
+	if (domain->absent)
+		err = revive_domain(domain);
+	else if (domain->stale)
+		err = flush_domain(domain);
+	if (err)
+		return err;
+
+	domain->stale = false;
+	return set_domain(domain, dev);
 }
 
 /*
@@ -340,6 +478,7 @@ void hvp_domain_free(struct hvp_domain *domain)
 	unsigned long flags;
 
 	spin_lock_irqsave(&attach_lock, flags);
+	list_del(&domain->all);
 	list_for_each_entry_safe(dev, next, &domain->devices, node)
 		if (set_domain(&hvp_blocked, dev))
 			note_domain(dev, NULL);
@@ -356,22 +495,26 @@ void hvp_domain_free(struct hvp_domain *domain)
  * @dev: device; the caller does not move it twice at the same time
  *
  * A domain whose flush has failed is flushed before it gets devices again.
+ * Once devices are parked, one can only be blocked.
  *
  * Context: any; does not sleep.
- * Return: 0, or an errno, logged, and then the device is where it was, or
- * blocked.
+ * Return: 0, or an errno, and then the device is where it was, or blocked;
+ * -ESHUTDOWN if devices are parked; other errors are logged.
  */
 int hvp_domain_attach(struct hvp_domain *domain, struct hvp_device *dev)
 {
 	unsigned long flags;
-	int err = 0;
+	int err;
 
 	spin_lock_irqsave(&attach_lock, flags);
-	if (domain->stale)
-		err = flush_domain(domain);
-	if (!err) {
-		domain->stale = false;
-		err = set_domain(domain, dev);
+	if (!parked) {
+		err = enter_domain(domain, dev);
+	} else if (domain->kind == HVP_DOMAIN_BLOCKED) {
+		if (dev->parked_in)
+			dev->parked_in = domain;
+		err = 0;
+	} else {
+		err = -ESHUTDOWN;
 	}
 	spin_unlock_irqrestore(&attach_lock, flags);
 	return err;
@@ -399,6 +542,151 @@ void hvp_domain_leave(struct hvp_device *dev)
 		hvp_call_detach_domain(dev->id);
 	disable_ats(dev);
 	note_domain(dev, NULL);
+	dev->parked_in = NULL;
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
+/*
+ * Under attach_lock. If the device can neither be blocked nor detached it
+ * stays in its domain, and the domain is kept for it.
+ */
+static int park_device(struct hvp_device *dev)
+{
+	struct hvp_domain *domain = dev->domain;
+	int err = 0;
+
+	if (domain != &hvp_blocked)
+		err = set_domain(&hvp_blocked, dev);
+	if (err != -HVP_E_GONE && hvp_call_detach_domain(dev->id) && err)
+		return err;
+
+	disable_ats(dev);
+	note_domain(dev, NULL);
+	dev->parked_in = domain;
+	list_add_tail(&dev->node, &parked_devices);
+	return 0;
+}
+
+/**
+ * hvp_domain_park_devices() - take all devices out of their domains
+ *
+ * For when the machine is about to stop. DMA of a parked device is blocked,
+ * and it keeps in mind where it belongs.
+ *
+ * Context: any; does not sleep.
+ * Return: 0, or the errno, logged, of the last device that stayed.
+ */
+int hvp_domain_park_devices(void)
+{
+	struct hvp_device *dev, *next;
+	struct hvp_domain *domain;
+	unsigned long flags;
+	int err, ret = 0;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	parked = true;
+	list_for_each_entry(domain, &domains, all)
+		list_for_each_entry_safe(dev, next, &domain->devices, node) {
+			err = park_device(dev);
+			if (err)
+				ret = err;
+		}
+	spin_unlock_irqrestore(&attach_lock, flags);
+	return ret;
+}
+
+/**
+ * hvp_domain_unpark_devices() - put all devices back into their domains
+ *
+ * After hvp_domain_restore_all(). A device whose domain cannot be had stays
+ * blocked.
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_domain_unpark_devices(void)
+{
+	struct hvp_device *dev, *next;
+	struct hvp_domain *domain;
+	unsigned long flags;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	parked = false;
+	list_for_each_entry_safe(dev, next, &parked_devices, node) {
+		domain = dev->parked_in;
+		dev->parked_in = NULL;
+		list_del_init(&dev->node);
+		if (!enter_domain(domain, dev))
+			continue;
+		pr_err("%s: the host does not take it back into domain %u: it stays blocked\n",
+		       pci_name(dev->pdev), domain->name.id);
+		enter_domain(&hvp_blocked, dev);
+	}
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
+/**
+ * hvp_domain_remove_all() - make the host forget all domains without devices
+ *
+ * After hvp_domain_park_devices(), so that is all of them, but for those with
+ * devices that the host did not let go. From here on there is nothing to
+ * flush, as nothing of an absent domain is cached.
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_domain_remove_all(void)
+{
+	struct hvp_domain *domain;
+	unsigned long flags;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	list_for_each_entry(domain, &domains, all) {
+		if (domain->absent || !list_empty(&domain->devices))
+			continue;
+		/* Not after the call: a flush in between would fail. */
+		WRITE_ONCE(domain->absent, true);
+		hvp_call_delete_domain(&domain->name);
+	}
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
+/* Under attach_lock. Returns how many domains the host does not have. */
+static unsigned int revive_domains(void)
+{
+	struct hvp_domain *domain;
+	unsigned int missing = 0;
+
+	list_for_each_entry(domain, &domains, all)
+		if (domain->absent && revive_domain(domain))
+			missing++;
+	return missing;
+}
+
+/**
+ * hvp_domain_restore_all() - bring back what hvp_domain_remove_all() removed
+ *
+ * The host may be another one, or one that has domains of the kernel that has
+ * loaded this one from disk: under our ids, with our devices in them. Nobody
+ * uses those any more. What cannot be brought back now is tried once more
+ * when a device is to go into it.
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_domain_restore_all(void)
+{
+	struct hvp_device *dev;
+	unsigned long flags;
+	unsigned int missing;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	missing = revive_domains();
+	if (missing) {
+		list_for_each_entry(dev, &parked_devices, node)
+			hvp_call_detach_domain(dev->id);
+		missing = revive_domains();
+	}
+	if (missing)
+		pr_err("the host does not take back %u domains after hibernation\n",
+		       missing);
 	spin_unlock_irqrestore(&attach_lock, flags);
 }
 
@@ -437,7 +725,8 @@ void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end)
 	if (plan.kind == HVP_FLUSH_NONE || HVP_NO_FLUSH)
 		return;
 
-	if (plan.kind == HVP_FLUSH_LIST && !READ_ONCE(no_flush_list)) {
+	if (plan.kind == HVP_FLUSH_LIST && !READ_ONCE(no_flush_list) &&
+	    !READ_ONCE(domain->absent)) {
 		err = hvp_call_flush_domain_list(&domain->name, plan.entry,
 						 plan.nr);
 		if (!err)

@@ -25,18 +25,23 @@ enum hvp_domain_kind {
  * @kind: what it does
  * @name: how the host knows it
  * @pt: page table (paging only)
+ * @all: in the list of all domains, under the lock of domain.c
  * @devices: attached ones, under the lock of domain.c
  * @stale: the host may have old translations cached that could not be
  *	   flushed; no device is in the domain as long as that is so. Under
  *	   the lock of domain.c.
+ * @absent: the host does not have it now: nothing of it is cached, and no
+ *	    device is in it. Written under the lock of domain.c.
  */
 struct hvp_domain {
 	struct iommu_domain domain;
 	enum hvp_domain_kind kind;
 	struct hvp_device_domain name;
 	struct hvp_pt pt;
+	struct list_head all;
 	struct list_head devices;
 	bool stale;
+	bool absent;
 };
 
 /*
@@ -59,6 +64,11 @@ void hvp_domain_free(struct hvp_domain *domain);
 
 int hvp_domain_attach(struct hvp_domain *domain, struct hvp_device *dev);
 void hvp_domain_leave(struct hvp_device *dev);
+
+int hvp_domain_park_devices(void);
+void hvp_domain_unpark_devices(void);
+void hvp_domain_remove_all(void);
+void hvp_domain_restore_all(void);
 
 void hvp_domain_flush(struct hvp_domain *domain);
 void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end);

@@ -20,6 +20,7 @@
 #include "domain.h"
 #include "hypercall.h"
 #include "ops.h"
+#include "power.h"
 
 static bool disable;
 module_param(disable, bool, 0444);
@@ -78,9 +79,13 @@ static int __init hv_pviommu_init(void)
 	if (err)
 		goto err_call;
 
-	err = iommu_device_sysfs_add(&hvp_iommu, NULL, NULL, "hv-pviommu");
+	err = hvp_power_start();
 	if (err)
 		goto err_domain;
+
+	err = iommu_device_sysfs_add(&hvp_iommu, NULL, NULL, "hv-pviommu");
+	if (err)
+		goto err_power;
 
 	err = hvp_adopt_start();
 	if (err)
@@ -89,6 +94,8 @@ static int __init hv_pviommu_init(void)
 
 err_sysfs:
 	iommu_device_sysfs_remove(&hvp_iommu);
+err_power:
+	hvp_power_stop();
 err_domain:
 	hvp_domain_stop();
 err_call:
@@ -101,6 +108,7 @@ static void __exit hv_pviommu_exit(void)
 {
 	hvp_adopt_stop();
 	iommu_device_sysfs_remove(&hvp_iommu);
+	hvp_power_stop();
 	hvp_domain_stop();
 	hvp_call_stop();
 }

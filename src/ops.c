@@ -8,6 +8,7 @@
  * one range of addresses twice at the same time. Map, unmap, sync and flush
  * come from any context.
  */
+#include <linux/crash_dump.h>
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/iommu.h>
@@ -21,6 +22,7 @@
 #include "domain.h"
 #include "ops.h"
 #include "pagetable.h"
+#include "power.h"
 #include "vpci.h"
 
 /* Writes there are interrupts on x86, translated or not. */
@@ -200,6 +202,14 @@ static struct iommu_device *probe_device(struct device *dev)
 	hdev = hvp_vpci_device_new(to_pci_dev(dev));
 	if (!hdev)
 		return ERR_PTR(-ENODEV);
+	if (hvp_power_link(dev)) {
+		hvp_vpci_device_free(hdev);
+		return ERR_PTR(-ENODEV);
+	}
+
+	/* What a crashed kernel has left going must not meet our tables. */
+	if (is_kdump_kernel())
+		pci_clear_master(to_pci_dev(dev));
 
 	dev_iommu_priv_set(dev, hdev);
 	return &hvp_iommu;
@@ -210,6 +220,7 @@ static void release_device(struct device *dev)
 	struct hvp_device *hdev = dev_iommu_priv_get(dev);
 
 	hvp_domain_leave(hdev);
+	hvp_power_unlink(dev);
 	hvp_compat_clear_dma_ops(dev);
 	hvp_vpci_device_free(hdev);
 }
