@@ -17,6 +17,10 @@
 
 #include "compat/config.h"
 
+#if !IS_ENABLED(CONFIG_IOMMU_DMA)
+#error "this kernel has no CONFIG_IOMMU_DMA: its drivers could not use an IOMMU"
+#endif
+
 /* The domain a device comes from is an argument of attach on newer kernels. */
 #if HVP_HAVE_ATTACH_OLD
 #define HVP_ATTACH_ARGS struct iommu_domain *domain, struct device *dev, \

@@ -11,6 +11,11 @@ is "$(group_type "$a")" DMA "a strict DMA domain"
 [ "$(group_of "$a")" != "$(group_of "$b")" ]
 is $? 0 "two buses, two groups"
 
+# What a device writes there is an interrupt: nobody may get such an address.
+regions=/sys/kernel/iommu_groups/$(group_of "$a")/reserved_regions
+is "$(cat "$regions")" "0x00000000fee00000 0x00000000feefffff msi" \
+	"the interrupt window is reserved, and nothing else"
+
 # fault_is WHAT REASON COMMAND...: the device reports it, the host records it
 fault_is() {
 	local what=$1 reason=$2 n out
