@@ -21,6 +21,7 @@
 #include "hypercall.h"
 #include "ops.h"
 #include "power.h"
+#include "version.h"
 
 static bool disable;
 module_param(disable, bool, 0444);
@@ -121,4 +122,5 @@ MODULE_INFO(canary, "built without IOTLB flushes: not safe to use");
 #endif
 MODULE_DESCRIPTION("Hyper-V para-virtual IOMMU for guests");
 MODULE_AUTHOR("hv-pviommu developers");
+MODULE_VERSION(HVP_VERSION);
 MODULE_LICENSE("GPL");
