@@ -316,6 +316,8 @@ static void test_runs(void **state)
 	/* the last page that there can be */
 	must_map((1ULL << 56) - K4, 7 * K4, K4, 1);
 	expect_run(last + 2 * M2, (1ULL << 56) - K4, 7 * K4, K4, RW);
+	expect_run((1ULL << 56) - 1, (1ULL << 56) - K4, 7 * K4, K4, RW);
+	expect_no_run(1ULL << 56);
 	finish();
 }
 
