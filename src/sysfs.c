@@ -12,6 +12,7 @@
 #include <linux/iommu.h>
 #include <linux/sysfs.h>
 
+#include "adopt.h"
 #include "domain.h"
 #include "hv_pviommu_abi.h"
 #include "ops.h"
@@ -58,10 +59,22 @@ HVP_FILE(domains, "%u", domain_counts().paging);
 HVP_FILE(blocked_domains, "%u", domain_counts().stale);
 HVP_FILE(translated, "%u", hvp_vpci_device_count());
 
+HVP_FILE(untranslated, "%u", hvp_adopt_untranslated());
+
+static ssize_t untranslated_devices_show(struct device *dev,
+					 struct device_attribute *attr,
+					 char *buf)
+{
+	return hvp_adopt_list_untranslated(buf);
+}
+static DEVICE_ATTR_RO(untranslated_devices);
+
 static struct attribute *count_attrs[] = {
 	&dev_attr_domains.attr,
 	&dev_attr_blocked_domains.attr,
 	&dev_attr_translated.attr,
+	&dev_attr_untranslated.attr,
+	&dev_attr_untranslated_devices.attr,
 	NULL
 };
 

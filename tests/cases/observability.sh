@@ -34,6 +34,8 @@ is "$(file capabilities/ats)" 0 "ats"
 is "$(file capabilities/host_flags)" 0x5 "host_flags"
 is "$(file capabilities/host_iova_width)" 48 "host_iova_width"
 is "$(file translated)" 2 "translated"
+is "$(file untranslated)" 0 "untranslated"
+is "$(file untranslated_devices)" "" "no untranslated devices"
 is "$(ls $s/devices | tr '\n' ' ')" "$dev $a " "the core's links are there, too"
 
 # numbers_agree WHEN: all that both sides count
@@ -300,9 +302,9 @@ echo 'nobody:x:65534:65534::/:/bin/sh' >>/etc/passwd
 chmod 755 /
 is "$(find $s/ -type f ! -name uevent ! -path '*/power/*' ! -perm 444)" "" \
 	"sysfs: everybody may read"
-su -s /bin/sh nobody -c "cd $s && cat domains blocked_domains translated \
+su -s /bin/sh nobody -c "cd $s && cat domains blocked_domains *translated* \
 	capabilities/* flush/* hypercalls/*" >/tmp/nobody 2>&1
-is "$? $(wc -l </tmp/nobody) $(id -u)" "0 17 0" "and a user does, all 17"
+is "$? $(wc -l </tmp/nobody) $(id -u)" "0 18 0" "and a user does"
 check_not "debugfs: a user cannot" su -s /bin/sh nobody -c "cat $d/domains"
 is "$(find $d -type f ! -perm 400)" "" "debugfs: only root, only reading"
 
@@ -315,7 +317,7 @@ ok="$hex-${hex}fff -> ${hex}000 ${hex}000 r[ow]"
 ok="$ok|[0-9]+ (paging|identity|blocked) (-|stale|absent) [0-9]+ [0-9]+( [0-9a-f:.]+)*"
 ok="$ok|0x[0-9a-f]{8} [0-9a-f-]{36} [1-9]"
 ok="$ok|[A-Z_]+ calls=[0-9]+ errors=[0-9]+( [0-9]+=[0-9]+)*"
-ok="$ok|[0-9]+|$hex|4K 2M 1G"
+ok="$ok|[0-9a-f:.]+ (in-use|pending)|[0-9]+|$hex|4K 2M 1G"
 n=0
 while [ ! -e /tmp/stop ]; do
 	cat $(find /sys/class/iommu/hv-pviommu/ /sys/kernel/debug/hv-pviommu \
@@ -406,4 +408,14 @@ wait $readers
 is "$(cat /tmp/odd.*)" "" "the readers saw nothing odd"
 wait_nvme
 is "$(file translated)" 2 "translated, as before"
+
+# Loaded when the NVMe controller has its driver already.
+rmmod pci_hyperv
+rmmod hv_pviommu
+insmod "$(modinfo -n pci-hyperv)"
+wait_nvme
+modprobe hv_pviommu
+is "$(file untranslated)" 1 "one is untranslated"
+is "$(file untranslated_devices)" "$dev in-use" "it is the NVMe controller"
+is "$(file translated) $(ls $s/devices)" "1 $a" "the other one is translated"
 no_faults "all the while"
