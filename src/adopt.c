@@ -34,6 +34,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 #include <linux/workqueue.h>
 
 #include "adopt.h"
@@ -250,4 +251,54 @@ void hvp_adopt_stop(void)
 	iommu_device_unregister(&hvp_iommu);
 	hvp_compat_forget_ops(&hvp_iommu_ops);
 	pci_unlock_rescan_remove();
+}
+
+/* A function that could be ours, and is not. Its bus stays: see the lock. */
+static bool is_left(struct pci_dev *pdev)
+{
+	return !device_iommu_mapped(&pdev->dev) &&
+	       hvp_vpci_is_translatable(pdev);
+}
+
+/**
+ * hvp_adopt_untranslated() - count functions that could be ours, and are not
+ *
+ * Context: may sleep; asks the host about every function that is not ours.
+ * Return: the number.
+ */
+unsigned int hvp_adopt_untranslated(void)
+{
+	struct pci_dev *pdev = NULL;
+	unsigned int nr = 0;
+
+	pci_lock_rescan_remove();
+	for_each_pci_dev(pdev)
+		if (is_left(pdev))
+			nr++;
+	pci_unlock_rescan_remove();
+	return nr;
+}
+
+/**
+ * hvp_adopt_list_untranslated() - list functions that could be ours
+ * @buf: page of a sysfs file; gets a line "DEVICE REASON" for each that is
+ *	 not
+ *
+ * Context: as hvp_adopt_untranslated().
+ * Return: bytes written.
+ */
+ssize_t hvp_adopt_list_untranslated(char *buf)
+{
+	struct pci_dev *pdev = NULL;
+	ssize_t len = 0;
+
+	pci_lock_rescan_remove();
+	for_each_pci_dev(pdev)
+		if (is_left(pdev))
+			len += sysfs_emit_at(buf, len, "%s %s\n",
+					     pci_name(pdev),
+					     READ_ONCE(pdev->dev.driver) ?
+					     "in-use" : "pending");
+	pci_unlock_rescan_remove();
+	return len;
 }

@@ -13,4 +13,7 @@ int hvp_adopt_start(void);
 void hvp_adopt_stop(void);
 bool hvp_adopt_allows(struct device *dev);
 
+unsigned int hvp_adopt_untranslated(void);
+ssize_t hvp_adopt_list_untranslated(char *buf);
+
 #endif

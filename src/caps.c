@@ -96,5 +96,7 @@ int hvp_caps_query(struct hvp_caps *caps)
 
 	caps->pgsizes = in.pgsize_bitmap & PGSIZES;
 	caps->ats = in.iommu_cap & HVP_CAP_ATS;
+	caps->host_flags = in.iommu_cap;
+	caps->host_iova_width = in.max_iova_width;
 	return 0;
 }

@@ -13,12 +13,16 @@
  * @iova_bits: size of the aperture
  * @pgsizes: leaf sizes: 4K, and 2M and 1G as the host offers them
  * @ats: the host serves translation requests of devices
+ * @host_flags: HVP_CAP_* as the host has them
+ * @host_iova_width: bits, as the host has it
  */
 struct hvp_caps {
 	unsigned int levels;
 	unsigned int iova_bits;
 	u64 pgsizes;
 	bool ats;
+	u64 host_flags;
+	unsigned int host_iova_width;
 };
 
 int hvp_caps_query(struct hvp_caps *caps);

@@ -35,6 +35,8 @@
 #include "domain.h"
 #include "flush.h"
 #include "hypercall.h"
+#include "stats.h"
+#include "trace.h"
 
 /*
  * A module that is wrong on purpose, for the test that such a module is
@@ -201,6 +203,24 @@ static int check_crash_kernel(void)
 }
 
 /**
+ * hvp_domain_kind_name() - name of a kind of domains
+ * @kind: which
+ *
+ * Context: any.
+ * Return: the name, constant.
+ */
+const char *hvp_domain_kind_name(enum hvp_domain_kind kind)
+{
+	static const char *const names[] = {
+		[HVP_DOMAIN_PAGING] = "paging",
+		[HVP_DOMAIN_IDENTITY] = "identity",
+		[HVP_DOMAIN_BLOCKED] = "blocked",
+	};
+
+	return names[kind];
+}
+
+/**
  * hvp_domain_start() - create the identity and the blocked domain
  * @caps: of the host
  *
@@ -355,8 +375,7 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 	return -EIO;
 }
 
-/* Under attach_lock. After an error the device is where it was, or blocked. */
-static int set_domain(struct hvp_domain *domain, struct hvp_device *dev)
+static int try_set_domain(struct hvp_domain *domain, struct hvp_device *dev)
 {
 	int err;
 
@@ -375,6 +394,18 @@ static int set_domain(struct hvp_domain *domain, struct hvp_device *dev)
 	if (domain->kind == HVP_DOMAIN_PAGING)
 		enable_ats(dev);
 	return 0;
+}
+
+/* Under attach_lock. After an error the device is where it was, or blocked. */
+static int set_domain(struct hvp_domain *domain, struct hvp_device *dev)
+{
+	u32 previous = dev->domain ? dev->domain->name.id : 0;
+	int err;
+
+	err = try_set_domain(domain, dev);
+	trace_hvp_attach(pci_name(dev->pdev), domain->name.id,
+			 hvp_domain_kind_name(domain->kind), previous, err);
+	return err;
 }
 
 /*
@@ -691,6 +722,61 @@ void hvp_domain_restore_all(void)
 }
 
 /**
+ * hvp_domain_count() - count the domains there are
+ * @counts: filled in
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_domain_count(struct hvp_domain_counts *counts)
+{
+	struct hvp_domain *domain;
+	unsigned long flags;
+
+	*counts = (struct hvp_domain_counts){};
+	spin_lock_irqsave(&attach_lock, flags);
+	list_for_each_entry(domain, &domains, all) {
+		if (domain->kind == HVP_DOMAIN_PAGING)
+			counts->paging++;
+		if (domain->stale)
+			counts->stale++;
+	}
+	spin_unlock_irqrestore(&attach_lock, flags);
+}
+
+/**
+ * hvp_domain_visit() - look at the next domain
+ * @after: id of the one before; 0 for the first one
+ * @fn: called for the domain with the next higher id, with attach_lock held:
+ *	the domain, its devices and their list stay as they are until it
+ *	returns. It must not sleep, nor call anything else in here.
+ * @arg: for @fn
+ *
+ * To see all domains, one at a time: others come and go in between.
+ *
+ * Context: any; does not sleep.
+ * Return: the id, or 0 if there is no further domain.
+ */
+u32 hvp_domain_visit(u32 after, void (*fn)(const struct hvp_domain *domain,
+					   void *arg), void *arg)
+{
+	struct hvp_domain *domain, *found = NULL;
+	unsigned long flags;
+	u32 id = 0;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	list_for_each_entry(domain, &domains, all)
+		if (domain->name.id > after &&
+		    (!found || domain->name.id < found->name.id))
+			found = domain;
+	if (found) {
+		id = found->name.id;
+		fn(found, arg);
+	}
+	spin_unlock_irqrestore(&attach_lock, flags);
+	return id;
+}
+
+/**
  * hvp_domain_flush() - drop all that the host has cached of a domain
  * @domain: paging
  *
@@ -727,14 +813,22 @@ void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end)
 
 	if (plan.kind == HVP_FLUSH_LIST && !READ_ONCE(no_flush_list) &&
 	    !READ_ONCE(domain->absent)) {
+		trace_hvp_flush_plan(domain->name.id, start, end, "list",
+				     plan.nr, plan.pages_wanted,
+				     plan.pages_flushed);
 		err = hvp_call_flush_domain_list(&domain->name, plan.entry,
 						 plan.nr);
-		if (!err)
+		if (!err) {
+			hvp_stats_count_flush(plan.pages_wanted,
+					      plan.pages_flushed);
 			return;
+		}
 		if (err == -HVP_E_UNSUPPORTED) {
 			WRITE_ONCE(no_flush_list, true);
 			pr_info("the host flushes whole domains only\n");
 		}
 	}
+	trace_hvp_flush_plan(domain->name.id, start, end, "domain", 0,
+			     plan.pages_wanted, 0);
 	hvp_domain_flush(domain);
 }

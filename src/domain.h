@@ -32,6 +32,7 @@ enum hvp_domain_kind {
  *	   the lock of domain.c.
  * @absent: the host does not have it now: nothing of it is cached, and no
  *	    device is in it. Written under the lock of domain.c.
+ * @debugfs: its directory, of debugfs.c
  */
 struct hvp_domain {
 	struct iommu_domain domain;
@@ -42,6 +43,17 @@ struct hvp_domain {
 	struct list_head devices;
 	bool stale;
 	bool absent;
+	struct dentry *debugfs;
+};
+
+/**
+ * struct hvp_domain_counts - domains there are
+ * @paging: paging domains
+ * @stale: those of them whose flush has failed: their devices are blocked
+ */
+struct hvp_domain_counts {
+	unsigned int paging;
+	unsigned int stale;
 };
 
 /*
@@ -69,6 +81,11 @@ int hvp_domain_park_devices(void);
 void hvp_domain_unpark_devices(void);
 void hvp_domain_remove_all(void);
 void hvp_domain_restore_all(void);
+
+void hvp_domain_count(struct hvp_domain_counts *counts);
+u32 hvp_domain_visit(u32 after, void (*fn)(const struct hvp_domain *domain,
+					   void *arg), void *arg);
+const char *hvp_domain_kind_name(enum hvp_domain_kind kind);
 
 void hvp_domain_flush(struct hvp_domain *domain);
 void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end);

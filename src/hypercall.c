@@ -25,10 +25,13 @@
 #include <linux/printk.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <asm/mshyperv.h>
 
 #include "flush.h"
 #include "hypercall.h"
+#include "stats.h"
+#include "trace.h"
 
 /* What the kernel's hypercall entry returns when there is no page to call. */
 #define STATUS_NO_PAGE	0xffff
@@ -77,6 +80,7 @@ static void *spare_page;		/* its content: under spare_lock */
 struct call {
 	u16 code;
 	const char *name;
+	enum hvp_stats_call stats;
 	const char *consequence;	/* of a failure */
 	int expected;			/* errno > 0 not worth a line */
 };
@@ -84,6 +88,7 @@ struct call {
 static const struct call call_get_capabilities = {
 	.code = HVP_CALL_GET_CAPABILITIES,
 	.name = "GET_CAPABILITIES",
+	.stats = HVP_STATS_GET_CAPABILITIES,
 	.consequence = "the pvIOMMU is not used",
 	.expected = HVP_E_UNSUPPORTED,
 };
@@ -91,12 +96,14 @@ static const struct call call_get_capabilities = {
 static const struct call call_get_device_property = {
 	.code = HVP_CALL_GET_DEVICE_PROPERTY,
 	.name = "GET_DEVICE_PROPERTY",
+	.stats = HVP_STATS_GET_DEVICE_PROPERTY,
 	.consequence = "the device is left untranslated",
 };
 
 static const struct call call_create_domain = {
 	.code = HVP_CALL_CREATE_DOMAIN,
 	.name = "CREATE_DOMAIN",
+	.stats = HVP_STATS_CREATE_DOMAIN,
 	.consequence = "no new domain",
 	.expected = HVP_E_EXISTS,
 };
@@ -104,18 +111,21 @@ static const struct call call_create_domain = {
 static const struct call call_delete_domain = {
 	.code = HVP_CALL_DELETE_DOMAIN,
 	.name = "DELETE_DOMAIN",
+	.stats = HVP_STATS_DELETE_DOMAIN,
 	.consequence = "its id and its page tables are never used again",
 };
 
 static const struct call call_configure_domain = {
 	.code = HVP_CALL_CONFIGURE_DOMAIN,
 	.name = "CONFIGURE_DOMAIN",
+	.stats = HVP_STATS_CONFIGURE_DOMAIN,
 	.consequence = "no new domain",
 };
 
 static const struct call call_attach_domain = {
 	.code = HVP_CALL_ATTACH_DOMAIN,
 	.name = "ATTACH_DOMAIN",
+	.stats = HVP_STATS_ATTACH_DOMAIN,
 	.consequence = "the device stays where it was",
 	.expected = HVP_E_IN_DOMAIN,
 };
@@ -123,21 +133,48 @@ static const struct call call_attach_domain = {
 static const struct call call_detach_domain = {
 	.code = HVP_CALL_DETACH_DOMAIN,
 	.name = "DETACH_DOMAIN",
+	.stats = HVP_STATS_DETACH_DOMAIN,
 	.consequence = "the device stays where it was",
 };
 
 static const struct call call_flush_domain = {
 	.code = HVP_CALL_FLUSH_DOMAIN,
 	.name = "FLUSH_DOMAIN",
+	.stats = HVP_STATS_FLUSH_DOMAIN,
 	.consequence = "the devices of the domain are going to be blocked",
 };
 
 static const struct call call_flush_domain_list = {
 	.code = HVP_CALL_FLUSH_DOMAIN_LIST,
 	.name = "FLUSH_DOMAIN_LIST",
+	.stats = HVP_STATS_FLUSH_DOMAIN_LIST,
 	.consequence = "the whole domain is flushed instead",
 	.expected = HVP_E_UNSUPPORTED,
 };
+
+static const struct call *const calls[HVP_STATS_NR_CALLS] = {
+	[HVP_STATS_GET_CAPABILITIES] = &call_get_capabilities,
+	[HVP_STATS_GET_DEVICE_PROPERTY] = &call_get_device_property,
+	[HVP_STATS_CREATE_DOMAIN] = &call_create_domain,
+	[HVP_STATS_DELETE_DOMAIN] = &call_delete_domain,
+	[HVP_STATS_CONFIGURE_DOMAIN] = &call_configure_domain,
+	[HVP_STATS_ATTACH_DOMAIN] = &call_attach_domain,
+	[HVP_STATS_DETACH_DOMAIN] = &call_detach_domain,
+	[HVP_STATS_FLUSH_DOMAIN] = &call_flush_domain,
+	[HVP_STATS_FLUSH_DOMAIN_LIST] = &call_flush_domain_list,
+};
+
+/**
+ * hvp_call_name() - name of a call, as in messages
+ * @call: which
+ *
+ * Context: any.
+ * Return: the name, constant.
+ */
+const char *hvp_call_name(enum hvp_stats_call call)
+{
+	return calls[call]->name;
+}
 
 static const struct status_info *find_status(u16 status)
 {
@@ -166,6 +203,16 @@ static int report_failure(const struct call *call, u64 id, u16 status)
 				   call->name, id, status, info->name,
 				   call->consequence);
 	return info->err;
+}
+
+/* What no error is logged for is none: see report_failure(). */
+static enum hvp_stats_outcome outcome_of(const struct call *call, int err)
+{
+	if (!err)
+		return HVP_STATS_DONE;
+	if (err == -call->expected || err == -HVP_E_GONE)
+		return HVP_STATS_EXPECTED;
+	return HVP_STATS_ERROR;
 }
 
 /*
@@ -211,10 +258,13 @@ static int run_call(const struct call *call, u64 id, const void *in,
 {
 	unsigned int done = 0;
 	unsigned long flags;
-	u64 result;
+	u64 result, time;
+	int err = 0;
 	void *page;
 
 	local_irq_save(flags);
+	/* This clock may be read at any time, also while the others sleep. */
+	time = ktime_get_mono_fast_ns();
 	page = *this_cpu_ptr(hyperv_pcpu_input_arg);
 	if (page) {
 		result = run_in_page(page, call->code, in, in_len, out,
@@ -225,17 +275,21 @@ static int run_call(const struct call *call, u64 id, const void *in,
 				     out_len, reps, &done);
 		raw_spin_unlock(&spare_lock);
 	}
+	time = ktime_get_mono_fast_ns() - time;
 	local_irq_restore(flags);
+	trace_hvp_hypercall(call->code, id, reps, done, hv_result(result),
+			    time);
 
-	if (!hv_result_success(result))
-		return report_failure(call, id, hv_result(result));
-	if (done < reps) {
+	if (!hv_result_success(result)) {
+		err = report_failure(call, id, hv_result(result));
+	} else if (done < reps) {
 		pr_err_ratelimited("%s 0x%llx: the host stopped after %u of %u entries: %s\n",
 				   call->name, id, done, reps,
 				   call->consequence);
-		return -EIO;
+		err = -EIO;
 	}
-	return 0;
+	hvp_stats_count_call(call->stats, time, done, outcome_of(call, err));
+	return err;
 }
 
 /**

@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "hv_pviommu_abi.h"
+#include "stats.h"
 
 #define HVP_E_UNSUPPORTED	EOPNOTSUPP	/* the host lacks the call */
 #define HVP_E_IN_DOMAIN		EALREADY	/* device is in a domain */
@@ -21,6 +22,7 @@
 
 int hvp_call_start(void);
 void hvp_call_stop(void);
+const char *hvp_call_name(enum hvp_stats_call call);
 
 int hvp_call_get_capabilities(struct hvp_capabilities *caps);
 int hvp_call_get_device_property(u64 device_id, u32 code, u64 *value);

@@ -8,7 +8,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/init.h>
-#include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
@@ -17,10 +16,12 @@
 #include "adopt.h"
 #include "caps.h"
 #include "compat.h"
+#include "debugfs.h"
 #include "domain.h"
 #include "hypercall.h"
-#include "ops.h"
 #include "power.h"
+#include "stats.h"
+#include "sysfs.h"
 #include "version.h"
 
 static bool disable;
@@ -60,9 +61,13 @@ static int __init hv_pviommu_init(void)
 	if (!is_vm_suitable())
 		return -ENODEV;
 
-	err = hvp_call_start();
+	err = hvp_stats_start();
 	if (err)
 		return err;
+
+	err = hvp_call_start();
+	if (err)
+		goto err_stats;
 
 	err = hvp_caps_query(&caps);
 	if (err)
@@ -84,23 +89,28 @@ static int __init hv_pviommu_init(void)
 	if (err)
 		goto err_domain;
 
-	err = iommu_device_sysfs_add(&hvp_iommu, NULL, NULL, "hv-pviommu");
+	err = hvp_sysfs_start(&caps);
 	if (err)
 		goto err_power;
 
+	hvp_debugfs_start();
+
 	err = hvp_adopt_start();
 	if (err)
-		goto err_sysfs;
+		goto err_debugfs;
 	return 0;
 
-err_sysfs:
-	iommu_device_sysfs_remove(&hvp_iommu);
+err_debugfs:
+	hvp_debugfs_stop();
+	hvp_sysfs_stop();
 err_power:
 	hvp_power_stop();
 err_domain:
 	hvp_domain_stop();
 err_call:
 	hvp_call_stop();
+err_stats:
+	hvp_stats_stop();
 	return err;
 }
 
@@ -108,10 +118,12 @@ err_call:
 static void __exit hv_pviommu_exit(void)
 {
 	hvp_adopt_stop();
-	iommu_device_sysfs_remove(&hvp_iommu);
+	hvp_debugfs_stop();
+	hvp_sysfs_stop();
 	hvp_power_stop();
 	hvp_domain_stop();
 	hvp_call_stop();
+	hvp_stats_stop();
 }
 
 module_init(hv_pviommu_init);

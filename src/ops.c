@@ -19,6 +19,7 @@
 
 #include "adopt.h"
 #include "compat.h"
+#include "debugfs.h"
 #include "domain.h"
 #include "ops.h"
 #include "pagetable.h"
@@ -98,6 +99,7 @@ static phys_addr_t iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
 
 static void free_domain(struct iommu_domain *domain)
 {
+	hvp_debugfs_remove_domain(hvp_domain_of(domain));
 	hvp_domain_free(hvp_domain_of(domain));
 }
 
@@ -157,7 +159,10 @@ static struct iommu_domain *alloc_paging(struct device *dev)
 	struct hvp_domain *domain;
 
 	domain = hvp_domain_alloc(dev ? dev_to_node(dev) : NUMA_NO_NODE);
-	return domain ? &domain->domain : NULL;
+	if (!domain)
+		return NULL;
+	hvp_debugfs_add_domain(domain);
+	return &domain->domain;
 }
 
 #if !HVP_HAVE_STATIC_DOMAINS

@@ -10,7 +10,11 @@
  * stores are enough, and such a table can be unlinked. Only tables that
  * several ranges share are raced for; they are installed with cmpxchg and
  * stay. A look-up is bound by the same rule. Nothing here sleeps but the page
- * allocator, and that only if the gfp given allows it.
+ * allocator, and that only if the gfp given allows it, and hvp_pt_next_run().
+ *
+ * hvp_pt_next_run() alone goes where others map and unmap. It finds what is
+ * there at some moment or other. A table it is in must not be freed, though,
+ * and that is what the count of readers is for: see hvp_pt_retired_free().
  *
  * Entries are what Intel and AMD walkers need with the fewest writes of their
  * own: accessed and dirty pre-set, so that no walker updates them with an
@@ -231,6 +235,7 @@ int hvp_pt_init(struct hvp_pt *pt, unsigned int levels,
 	pt->nid = nid;
 	init_llist_head(&pt->retired);
 	atomic_long_set(&pt->nr_tables, 0);
+	atomic_long_set(&pt->readers, 0);
 
 	if (levels != 4 && levels != 5)
 		return -EINVAL;
@@ -392,6 +397,89 @@ u64 hvp_pt_lookup(const struct hvp_pt *pt, u64 iova, size_t *size,
 	       (iova & level_mask(level));
 }
 
+/* Adds @more to a run that it continues, or that is none yet. */
+static bool extend_run(struct hvp_pt_run *run, const struct hvp_pt_run *more)
+{
+	if (!run->size) {
+		*run = *more;
+		return true;
+	}
+	if (more->iova != run->iova + run->size ||
+	    more->paddr != run->paddr + run->size || more->prot != run->prot)
+		return false;
+	run->size += more->size;
+	return true;
+}
+
+/*
+ * The first run at or after @iova, as far as it and the holes before it are in
+ * one table. Returns where to go on: behind the run if there is one, else
+ * behind the table.
+ */
+static u64 find_run(const struct hvp_pt *pt, u64 iova, struct hvp_pt_run *run)
+{
+	unsigned int level = pt->levels - 1;
+	u64 *table = pt->root;
+
+	run->size = 0;
+	for (;;) {
+		u64 pte = READ_ONCE(*level_slot(table, level, iova));
+		u64 offset = iova & level_mask(level);
+		struct hvp_pt_run leaf = {
+			.iova = iova,
+			.paddr = (pte & PTE_ADDR & ~level_mask(level)) + offset,
+			.size = level_mask(level) + 1 - offset,
+			.prot = pte & PTE_WRITE ? HVP_PT_PROT_WRITE : 0,
+		};
+
+		if ((pte & PTE_PRESENT) && !pte_is_leaf(pte, level)) {
+			if (run->size)
+				break;
+			table = pte_table(pte);
+			level--;
+			continue;
+		}
+		if (pte & PTE_PRESENT ? !extend_run(run, &leaf) : run->size)
+			break;
+		iova += leaf.size;
+		if (!(iova & level_mask(level + 1)))
+			break;
+	}
+	return iova;
+}
+
+/**
+ * hvp_pt_next_run() - find what is mapped at or after an address
+ * @pt: table; not to be destroyed meanwhile
+ * @from: any address
+ * @run: set to the longest run that begins there or is the next one; leaves
+ *	 of any size are joined if they have the same rights and follow each
+ *	 other in memory as well
+ *
+ * Others may map and unmap meanwhile: each leaf of the run was there at some
+ * moment, not all of them at the same one.
+ *
+ * Context: process; may sleep, in between tables and not within one.
+ * Return: false if there is none.
+ */
+bool hvp_pt_next_run(struct hvp_pt *pt, u64 from, struct hvp_pt_run *run)
+{
+	struct hvp_pt_run part;
+
+	run->size = 0;
+	from &= ~level_mask(0);
+	while (from <= pt->last) {
+		atomic_long_inc_return(&pt->readers);
+		from = find_run(pt, from, &part);
+		atomic_long_dec_return(&pt->readers);
+
+		if (part.size ? !extend_run(run, &part) : run->size)
+			break;
+		cond_resched();
+	}
+	return run->size;
+}
+
 /**
  * hvp_pt_retired_take() - take all retired tables, before a flush
  * @pt: table
@@ -413,12 +501,27 @@ struct llist_node *hvp_pt_retired_take(struct hvp_pt *pt)
  * @pt: table they were taken from
  * @list: taken *before* a whole-domain flush that succeeded; may be NULL
  *
+ * While somebody is in hvp_pt_next_run(), the list is put back, for a later
+ * flush or hvp_pt_destroy().
+ *
+ * A reader that comes after we looked, and is not waited for, cannot find
+ * these tables: they were unlinked before they got on the list, the list was
+ * taken with an exchange, and readers count themselves with an increment that
+ * returns a value. Both are full barriers. So either we see the reader's
+ * increment, or its walk from the root sees the links gone. A reader that has
+ * left is done with its loads, as its decrement is a full barrier as well and
+ * the read here an acquire.
+ *
  * Context: any; does not sleep.
  */
 void hvp_pt_retired_free(struct hvp_pt *pt, struct llist_node *list)
 {
 	struct llist_node *next;
 
+	if (atomic_long_read_acquire(&pt->readers)) {
+		hvp_pt_retired_put_back(pt, list);
+		return;
+	}
 	for (; list; list = next) {
 		next = list->next;
 		free_table(pt, page_address(hvp_node_page(list)));

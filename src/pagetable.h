@@ -19,6 +19,7 @@
  * @nid: NUMA node for table pages
  * @retired: tables unlinked by unmap that the host may still walk
  * @nr_tables: table pages allocated now, the root and retired ones included
+ * @readers: who is in the table without owning a range of it, now
  */
 struct hvp_pt {
 	u64 *root;
@@ -28,6 +29,21 @@ struct hvp_pt {
 	int nid;
 	struct llist_head retired;
 	atomic_long_t nr_tables;
+	atomic_long_t readers;
+};
+
+/**
+ * struct hvp_pt_run - addresses that follow each other here and in memory
+ * @iova: first address
+ * @paddr: guest physical address it translates to
+ * @size: bytes, 0 for no run
+ * @prot: HVP_PT_PROT_* of all of it
+ */
+struct hvp_pt_run {
+	u64 iova;
+	u64 paddr;
+	u64 size;
+	unsigned int prot;
 };
 
 int hvp_pt_init(struct hvp_pt *pt, unsigned int levels,
@@ -39,6 +55,7 @@ int hvp_pt_map(struct hvp_pt *pt, u64 iova, u64 paddr, size_t pgsize,
 size_t hvp_pt_unmap(struct hvp_pt *pt, u64 iova, size_t size, bool *retired);
 u64 hvp_pt_lookup(const struct hvp_pt *pt, u64 iova, size_t *size,
 		  unsigned int *prot);
+bool hvp_pt_next_run(struct hvp_pt *pt, u64 from, struct hvp_pt_run *run);
 
 /*
  * Two halves of freeing retired tables: take the list *before* the

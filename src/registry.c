@@ -176,3 +176,24 @@ unsigned int hvp_registry_count(void)
 
 	return nr;
 }
+
+/**
+ * hvp_registry_for_each() - look at all buses registered
+ * @fn: called for each of them, with the lock held: it must not sleep, nor
+ *	call anything else in here. @owner is registered, and stays so until
+ *	@fn returns.
+ * @arg: for @fn
+ *
+ * Context: process, not in the hypercall window; does not sleep.
+ */
+void hvp_registry_for_each(void (*fn)(const void *owner, u32 prefix,
+				      unsigned int refs, void *arg),
+			   void *arg)
+{
+	struct registry_entry *entry;
+
+	spin_lock(&registry_lock);
+	for (entry = registry; entry; entry = entry->next)
+		fn(entry->owner, entry->prefix, entry->refs, arg);
+	spin_unlock(&registry_lock);
+}

@@ -16,5 +16,8 @@ int hvp_registry_add(const void *owner, u32 prefix);
 void hvp_registry_del(const void *owner);
 int hvp_registry_lookup(const void *owner, u32 *prefix);
 unsigned int hvp_registry_count(void);
+void hvp_registry_for_each(void (*fn)(const void *owner, u32 prefix,
+				      unsigned int refs, void *arg),
+			   void *arg);
 
 #endif

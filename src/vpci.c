@@ -9,10 +9,11 @@
  * when two buses ask for the same one.
  *
  * Owns no state but the references it has in the registry, one for each
- * struct hvp_device. No locks. May sleep.
+ * struct hvp_device, and their number. No locks. May sleep.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/hyperv.h>
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
@@ -24,6 +25,8 @@
 #include "hypercall.h"
 #include "registry.h"
 #include "vpci.h"
+
+static atomic_t nr_devices;
 
 static const struct hv_vmbus_device_id vpci_ids[] = {
 	{ HV_PCIE_GUID },
@@ -120,6 +123,7 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 		goto err_dev;
 	if (!is_behind_iommu(dev->id))
 		goto err_registry;
+	atomic_inc(&nr_devices);
 	return dev;
 
 err_registry:
@@ -137,6 +141,32 @@ err_dev:
  */
 void hvp_vpci_device_free(struct hvp_device *dev)
 {
+	atomic_dec(&nr_devices);
 	hvp_registry_del(dev->bus);
 	kfree(dev);
+}
+
+/**
+ * hvp_vpci_device_count() - number of functions that are in our hands
+ *
+ * Context: any.
+ * Return: the number.
+ */
+unsigned int hvp_vpci_device_count(void)
+{
+	return atomic_read(&nr_devices);
+}
+
+/**
+ * hvp_vpci_bus_name() - name of a bus
+ * @owner: as the registry has it, and while it has it
+ *
+ * Context: any.
+ * Return: the name of its VMBus device.
+ */
+const char *hvp_vpci_bus_name(const void *owner)
+{
+	const struct hv_device *bus = owner;
+
+	return dev_name(&bus->device);
 }

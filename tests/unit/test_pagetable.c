@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stage-1 page table: entries bit by bit, map, unmap and look-up against a
- * model with one slot for each 4 KiB page, every allocation failing, the
+ * Stage-1 page table: entries bit by bit, map, unmap, look-up and runs against
+ * a model with one slot for each 4 KiB page, every allocation failing, the
  * retired list, and threads that share tables.
  */
 /* LINK: ../../src/pagetable.c shim/user_kshim.c */
@@ -65,6 +65,30 @@ static void expect_page(u64 iova, u64 paddr, size_t size, unsigned int prot)
 static void expect_hole(u64 iova)
 {
 	expect_page(iova, 0, 0, 0);
+}
+
+/* The run that is found from @from on. */
+static void expect_run(u64 from, u64 iova, u64 paddr, u64 size,
+		       unsigned int prot)
+{
+	struct hvp_pt_run run;
+
+	memset(&run, 0x5a, sizeof(run));
+	assert_true(hvp_pt_next_run(&pt, from, &run));
+	assert_int_equal(run.iova, iova);
+	assert_int_equal(run.paddr, paddr);
+	assert_int_equal(run.size, size);
+	assert_int_equal(run.prot, prot);
+	assert_int_equal(atomic_long_read(&pt.readers), 0);
+}
+
+static void expect_no_run(u64 from)
+{
+	struct hvp_pt_run run;
+
+	assert_false(hvp_pt_next_run(&pt, from, &run));
+	assert_int_equal(run.size, 0);
+	assert_int_equal(atomic_long_read(&pt.readers), 0);
 }
 
 static unsigned int list_length(const struct llist_node *list)
@@ -235,6 +259,65 @@ static void test_lookup(void **state)
 	expect_hole((1ULL << 48) + 0x5000);
 	expect_hole(UINT64_MAX);
 	assert_int_equal(hvp_pt_lookup(&pt, M2 + 1, NULL, NULL), 5 * M2 + 1);
+	finish();
+}
+
+static void test_runs(void **state)
+{
+	u64 last;
+	size_t mapped;
+
+	(void)state;
+	start(4, 47, ALL);
+	expect_no_run(0);
+	expect_no_run((1ULL << 47) - 1);
+	expect_no_run(1ULL << 47);
+	expect_no_run(UINT64_MAX);
+
+	/* one page; from before, within and behind it */
+	must_map(0x5000, 0, K4, 1);
+	expect_run(0, 0x5000, 0, K4, RW);
+	expect_run(0x5000, 0x5000, 0, K4, RW);
+	expect_run(0x5fff, 0x5000, 0, K4, RW);
+	expect_no_run(0x6000);
+
+	/* what does not belong together: memory, rights, a hole */
+	must_map(0x6000, 0x10000, K4, 1);
+	assert_int_equal(map(0x7000, 0x11000, K4, 2, 0, &mapped), 0);
+	must_map(0xa000, 0x14000, K4, 1);
+	expect_run(0x5000, 0x5000, 0, K4, RW);
+	expect_run(0x6000, 0x6000, 0x10000, K4, RW);
+	expect_run(0x7000, 0x7000, 0x11000, 2 * K4, 0);
+	expect_run(0x9000, 0xa000, 0x14000, K4, RW);
+	expect_no_run(0xb000);
+	finish();
+
+	/* all sizes in one run, over the borders of tables of every level */
+	start(5, 56, ALL);
+	last = 1ULL << 48;
+	must_map(last - 2 * G1, 3 * G1, G1, 1);
+	must_map(last - G1, 4 * G1, M2, 511);
+	must_map(last - M2, 5 * G1 - M2, K4, 512);
+	must_map(last, 5 * G1, K4, 512);
+	must_map(last + M2, 5 * G1 + M2, M2, 1);
+	expect_run(0, last - 2 * G1, 3 * G1, 2 * G1 + 2 * M2, RW);
+	/* from within a large leaf */
+	expect_run(last - 2 * G1 + M2 + 1, last - 2 * G1 + M2, 3 * G1 + M2,
+		   2 * G1 + M2, RW);
+	expect_no_run(last + 2 * M2);
+
+	/* empty tables in between are holes */
+	expect_unmap(last - K4, K4, K4, 0);
+	expect_run(0, last - 2 * G1, 3 * G1, 2 * G1 - K4, RW);
+	expect_run(last - K4, last, 5 * G1, 2 * M2, RW);
+	expect_unmap(last - 2 * K4, K4, K4, 0);
+	expect_run(last - G1, last - G1, 4 * G1, G1 - 2 * K4, RW);
+
+	/* the last page that there can be */
+	must_map((1ULL << 56) - K4, 7 * K4, K4, 1);
+	expect_run(last + 2 * M2, (1ULL << 56) - K4, 7 * K4, K4, RW);
+	expect_run((1ULL << 56) - 1, (1ULL << 56) - K4, 7 * K4, K4, RW);
+	expect_no_run(1ULL << 56);
 	finish();
 }
 
@@ -568,6 +651,18 @@ static void test_retired_list(void **state)
 
 	/* one more, and this flush works: not for the later one */
 	assert_int_equal(hvp_pt_unmap(&pt, 4 * M2, M2, &retired), M2);
+	later = hvp_pt_retired_take(&pt);
+
+	/* somebody reads: they are kept for the next flush */
+	atomic_long_inc_return(&pt.readers);
+	hvp_pt_retired_free(&pt, list);
+	assert_int_equal(atomic_long_read(&pt.nr_tables), 8);
+	assert_int_equal(shim_pages(), 8);
+	atomic_long_dec_return(&pt.readers);
+	list = hvp_pt_retired_take(&pt);
+	assert_int_equal(list_length(list), 4);
+	hvp_pt_retired_put_back(&pt, later);
+
 	hvp_pt_retired_free(&pt, list);
 	assert_int_equal(atomic_long_read(&pt.nr_tables), 4);
 	assert_int_equal(shim_pages(), 4);
@@ -812,6 +907,39 @@ static void random_unmap(const struct window *w, u64 *random)
 	check_near(w, at);
 }
 
+/* The runs of the model, one by one, and nothing else in the window. */
+static void check_runs(const struct window *w)
+{
+	struct hvp_pt_run run;
+	u64 page = 0, from, nr;
+
+	for (;;) {
+		while (page < WINDOW_PAGES && !w->page[page])
+			page++;
+		if (page == WINDOW_PAGES)
+			break;
+		/* leaves that begin in the window do not reach beyond */
+		for (nr = 1; page + nr < WINDOW_PAGES; nr++)
+			if (w->page[page + nr] != w->page[page] + nr * K4)
+				break;
+		from = page ? w->base + (page - !w->page[page - 1]) * K4 :
+			      w->base;
+		assert_true(hvp_pt_next_run(&pt, from, &run));
+		assert_int_equal(run.iova, w->base + page * K4);
+		assert_int_equal(run.paddr | 1 | (run.prot == RW ? 2 : 0),
+				 w->page[page]);
+		/* it may go on in a window that follows */
+		if (page + nr < WINDOW_PAGES)
+			assert_int_equal(run.size, nr * K4);
+		else
+			assert_true(run.size >= nr * K4);
+		page += nr;
+	}
+	if (hvp_pt_next_run(&pt, w->base + (WINDOW_PAGES - 1) * K4, &run))
+		assert_true(w->page[WINDOW_PAGES - 1] ||
+			    run.iova >= w->base + WINDOW_SIZE);
+}
+
 static void run_config(const struct config *c, u64 *random, int steps)
 {
 	struct window window[3];
@@ -837,6 +965,7 @@ static void run_config(const struct config *c, u64 *random, int steps)
 	for (i = 0; i < 3; i++) {
 		for (page = 0; page < WINDOW_PAGES; page++)
 			check_page(&window[i], page);
+		check_runs(&window[i]);
 		free(window[i].page);
 	}
 	finish();
@@ -866,7 +995,7 @@ static void test_random(void **state)
  * Threads. Each owns every fourth run of 16 pages in the same few tables, and
  * a 2M range of its own beside those of the others, which it fills and drains
  * as a whole so that tables come and go. One more thread frees retired tables
- * all the time, as if each flush succeeded at once.
+ * all the time, as if each flush succeeded at once, and another reads.
  */
 enum { WORKERS = 4, RUN = 16, SHARED_RUNS = 256, ROUNDS = 300 };
 
@@ -960,17 +1089,42 @@ static void *free_retired(void *arg)
 	return NULL;
 }
 
+/* What is written is never seen half: each leaf is one that was mapped. */
+static void *read_runs(void *arg)
+{
+	unsigned long *wrong = arg, seen = 0;
+	struct hvp_pt_run run;
+	u64 from;
+
+	while (!atomic_load(&workers_done) || !seen) {
+		for (from = 0; hvp_pt_next_run(&pt, from, &run);
+		     from = run.iova + run.size) {
+			seen++;
+			*wrong += run.iova < from || run.prot != RW;
+			*wrong += (run.iova | run.paddr | run.size) & 0xfff;
+			if (run.iova >= 8 * G1 && run.iova < 9 * G1)
+				*wrong += run.paddr != G1 + run.iova % M2;
+		}
+	}
+	return NULL;
+}
+
 static void test_threads(void **state)
 {
 	static struct worker worker[WORKERS];
-	pthread_t thread[WORKERS], freer;
+	pthread_t thread[WORKERS], freer, reader;
+	unsigned long misread = 0;
 	u64 random = test_seed();
 	unsigned long freed = 0;
 	unsigned int i, run, p;
 
 	(void)state;
 	start(5, 56, ALL);
+	must_map(1ULL << 55, 0, K4, 1);
+	atomic_store(&workers_done, false);
 	assert_int_equal(pthread_create(&freer, NULL, free_retired, &freed),
+			 0);
+	assert_int_equal(pthread_create(&reader, NULL, read_runs, &misread),
 			 0);
 	for (i = 0; i < WORKERS; i++) {
 		worker[i].nr = i;
@@ -982,6 +1136,8 @@ static void test_threads(void **state)
 		assert_int_equal(pthread_join(thread[i], NULL), 0);
 	atomic_store(&workers_done, true);
 	assert_int_equal(pthread_join(freer, NULL), 0);
+	assert_int_equal(pthread_join(reader, NULL), 0);
+	assert_int_equal(misread, 0);
 
 	for (i = 0; i < WORKERS; i++) {
 		assert_int_equal(worker[i].wrong, 0);
@@ -1072,6 +1228,7 @@ int main(void)
 		TEST(test_allocation),
 		TEST(test_entry_bits),
 		TEST(test_lookup),
+		TEST(test_runs),
 		TEST(test_map_refuses),
 		TEST(test_map_over),
 		TEST(test_map_over_empty_tables),

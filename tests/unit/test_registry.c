@@ -72,6 +72,46 @@ static void expect_none(const void *owner)
 	assert_int_equal(prefix, 0xdead);
 }
 
+struct seen {
+	unsigned int nr;
+	const void *owner[8];
+	u32 prefix[8];
+	unsigned int refs[8];
+};
+
+static void see(const void *owner, u32 prefix, unsigned int refs, void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->owner[seen->nr] = owner;
+	seen->prefix[seen->nr] = prefix;
+	seen->refs[seen->nr++] = refs;
+}
+
+static void test_for_each(void **state)
+{
+	struct seen seen = { 0 };
+
+	(void)state;
+	hvp_registry_for_each(see, &seen);
+	assert_int_equal(seen.nr, 0);
+	assert_int_equal(hvp_registry_add(&bus[0], 0x10), 0);
+	assert_int_equal(hvp_registry_add(&bus[1], 0), 0);
+	assert_int_equal(hvp_registry_add(&bus[0], 0x10), 0);
+	hvp_registry_for_each(see, &seen);
+	assert_int_equal(seen.nr, 2);
+	assert_ptr_equal(seen.owner[0], &bus[0]);
+	assert_int_equal(seen.prefix[0], 0x10);
+	assert_int_equal(seen.refs[0], 2);
+	assert_ptr_equal(seen.owner[1], &bus[1]);
+	assert_int_equal(seen.prefix[1], 0);
+	assert_int_equal(seen.refs[1], 1);
+	hvp_registry_del(&bus[0]);
+	hvp_registry_del(&bus[0]);
+	hvp_registry_del(&bus[1]);
+	assert_int_equal(shim_objects(), 0);
+}
+
 static void test_add_del(void **state)
 {
 	(void)state;
@@ -247,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_id),
+		cmocka_unit_test(test_for_each),
 		cmocka_unit_test(test_add_del),
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_references),

@@ -107,6 +107,21 @@ static inline void atomic_long_dec(atomic_long_t *a)
 	atomic_fetch_sub_explicit(&a->v, 1, memory_order_relaxed);
 }
 
+static inline long atomic_long_inc_return(atomic_long_t *a)
+{
+	return atomic_fetch_add(&a->v, 1) + 1;
+}
+
+static inline long atomic_long_dec_return(atomic_long_t *a)
+{
+	return atomic_fetch_sub(&a->v, 1) - 1;
+}
+
+static inline long atomic_long_read_acquire(const atomic_long_t *a)
+{
+	return atomic_load(&a->v);
+}
+
 struct llist_node {
 	struct llist_node *next;
 };
@@ -211,6 +226,10 @@ static inline u64 virt_to_phys(void *addr)
 static inline void *phys_to_virt(u64 paddr)
 {
 	return (void *)(uintptr_t)paddr;
+}
+
+static inline void cond_resched(void)
+{
 }
 
 void *kzalloc(size_t size, gfp_t gfp);
