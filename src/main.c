@@ -20,6 +20,7 @@
 #include "domain.h"
 #include "hypercall.h"
 #include "ops.h"
+#include "registry.h"
 
 static bool disable;
 module_param(disable, bool, 0444);
@@ -88,6 +89,7 @@ static int __init hv_pviommu_init(void)
 	return 0;
 
 err_sysfs:
+	hvp_registry_stop();
 	iommu_device_sysfs_remove(&hvp_iommu);
 err_domain:
 	hvp_domain_stop();
@@ -100,6 +102,7 @@ err_call:
 static void __exit hv_pviommu_exit(void)
 {
 	hvp_adopt_stop();
+	hvp_registry_stop();
 	iommu_device_sysfs_remove(&hvp_iommu);
 	hvp_domain_stop();
 	hvp_call_stop();

@@ -3,23 +3,32 @@
  * Logical device ids: which 32-bit prefix belongs to which PCI bus.
  *
  * Owns the list of (prefix, owner), one entry for each vPCI bus known: a
- * handful. The owner is compared, never dereferenced. One spinlock, taken in
- * process context only, held for a walk of the list and never in the
- * hypercall window, as it sleeps on PREEMPT_RT. hvp_registry_add() allocates
- * and may sleep, the others not.
+ * handful. The owner is the device of the host bridge. An entry has a
+ * reference to it, so that its address is no other bus's as long as the entry
+ * is there; it is compared, and nothing else is read but whether it has gone.
+ * The entry of a bus that has gone is dropped when the list is changed next:
+ * nobody can ask for it any more, and its prefix may be another bus's by then.
+ *
+ * Not the VMBus device, though that is what has the prefix: a reference to it
+ * would keep the kernel from telling the host that a device is gone.
+ *
+ * One spinlock, taken in process context only, held for a walk of the list
+ * and never in the hypercall window, as it sleeps on PREEMPT_RT. References
+ * are given back without it. What allocates or may drop an entry may sleep.
  */
 #include "registry.h"
 
 struct registry_entry {
 	struct registry_entry *next;
-	const void *owner;
-	unsigned int refs;
+	struct device *owner;		/* with a reference */
 	u32 prefix;
+	unsigned int users;		/* functions translated */
+	bool seen;			/* found by ourselves: the bus is there */
+	bool registered;		/* by another module */
 };
 
 static DEFINE_SPINLOCK(registry_lock);
 static struct registry_entry *registry;		/* under registry_lock */
-static unsigned int registry_nr;		/* under registry_lock */
 
 /**
  * hvp_id_prefix() - prefix of a vPCI bus
@@ -55,7 +64,7 @@ u64 hvp_id_make(u32 prefix, unsigned int fn)
 }
 
 /* Under registry_lock. The link that points to the entry, or the last one. */
-static struct registry_entry **find_owner(const void *owner)
+static struct registry_entry **find_owner(const struct device *owner)
 {
 	struct registry_entry **link;
 
@@ -76,19 +85,47 @@ static bool prefix_is_taken(u32 prefix)
 	return false;
 }
 
-/**
- * hvp_registry_add() - register a bus, or take one more reference
- * @owner: stands for the bus
- * @prefix: from hvp_id_prefix()
- *
- * Context: may sleep.
- * Return: 0, also if the very same pair is there (a reference is counted);
- * -EEXIST if the prefix belongs to another owner or the owner has another
- * prefix; -EINVAL if the low bits are set or @owner is NULL; -ENOMEM.
- */
-int hvp_registry_add(const void *owner, u32 prefix)
+/* Under registry_lock. Moves the entry of *@link to the list @dropped. */
+static void unlink_entry(struct registry_entry **link,
+			 struct registry_entry **dropped)
 {
-	struct registry_entry **link, *new;
+	struct registry_entry *entry = *link;
+
+	*link = entry->next;
+	entry->next = *dropped;
+	*dropped = entry;
+}
+
+/* Under registry_lock. A bus not seen yet may be about to be added. */
+static void unlink_gone(struct registry_entry **dropped)
+{
+	struct registry_entry **link = &registry;
+
+	while (*link) {
+		if ((*link)->seen && !(*link)->users &&
+		    !device_is_registered((*link)->owner))
+			unlink_entry(link, dropped);
+		else
+			link = &(*link)->next;
+	}
+}
+
+/* Without registry_lock. */
+static void free_entries(struct registry_entry *list)
+{
+	struct registry_entry *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		put_device(list->owner);
+		kfree(list);
+	}
+}
+
+/* Finds the entry of a bus or makes one, and marks it. */
+static int note_bus(struct device *owner, u32 prefix, bool explicit)
+{
+	struct registry_entry **link, *entry, *new, *dropped = NULL;
 	int ret = 0;
 
 	if (!owner || (prefix & 7))
@@ -96,58 +133,142 @@ int hvp_registry_add(const void *owner, u32 prefix)
 	new = kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
 		return -ENOMEM;
-	new->owner = owner;
-	new->prefix = prefix;
-	new->refs = 1;
 
 	spin_lock(&registry_lock);
+	unlink_gone(&dropped);
 	link = find_owner(owner);
-	if (*link && (*link)->prefix == prefix) {
-		(*link)->refs++;
-	} else if (*link || prefix_is_taken(prefix)) {
+	entry = *link;
+	if (entry) {
+		if (explicit && (entry->registered || entry->prefix != prefix))
+			ret = -EEXIST;
+	} else if (prefix_is_taken(prefix)) {
 		ret = -EEXIST;
 	} else {
+		new->owner = get_device(owner);
+		new->prefix = prefix;
 		*link = new;
-		registry_nr++;
+		entry = new;
 		new = NULL;
 	}
+	if (!ret && explicit)
+		entry->registered = true;
+	else if (!ret)
+		entry->seen = true;
 	spin_unlock(&registry_lock);
 
+	free_entries(dropped);
 	kfree(new);
 	return ret;
 }
 
 /**
- * hvp_registry_del() - drop one reference, and the entry with the last
- * @owner: as registered; an unknown one is ignored
+ * hvp_registry_see() - note a bus that is there
+ * @owner: device of its host bridge
+ * @prefix: from hvp_id_prefix(), for a bus that nobody has registered
  *
- * Context: process, not in the hypercall window; does not sleep.
+ * From now on the entry is dropped when the bus goes, and not before.
+ *
+ * Context: may sleep. The bus cannot go meanwhile.
+ * Return: 0, also if the bus is known already, with whatever prefix; -EEXIST
+ * if the prefix belongs to another bus; -EINVAL if its low bits are set or
+ * @owner is NULL; -ENOMEM.
  */
-void hvp_registry_del(const void *owner)
+int hvp_registry_see(struct device *owner, u32 prefix)
 {
-	struct registry_entry **link, *old = NULL;
+	return note_bus(owner, prefix, false);
+}
+
+/**
+ * hvp_registry_register() - note what another module says of a bus
+ * @owner: device of its host bridge, which need not have been added yet
+ * @prefix: of the ids of its functions
+ *
+ * Context: may sleep. The caller has a reference to @owner.
+ * Return: 0; -EEXIST if the bus is registered already, or has been seen with
+ * another prefix, or the prefix belongs to another bus; -EINVAL if its low
+ * bits are set or @owner is NULL; -ENOMEM.
+ */
+int hvp_registry_register(struct device *owner, u32 prefix)
+{
+	return note_bus(owner, prefix, true);
+}
+
+/**
+ * hvp_registry_unregister() - undo hvp_registry_register()
+ * @owner: as registered; compared only
+ *
+ * A bus that has been seen meanwhile keeps its prefix until it goes.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOENT if it is not registered, or is no longer since it went.
+ */
+int hvp_registry_unregister(const struct device *owner)
+{
+	struct registry_entry **link, *dropped = NULL;
+	int ret = -ENOENT;
 
 	spin_lock(&registry_lock);
 	link = find_owner(owner);
-	if (*link && !--(*link)->refs) {
-		old = *link;
-		*link = old->next;
-		registry_nr--;
+	if (*link && (*link)->registered) {
+		(*link)->registered = false;
+		if (!(*link)->seen)
+			unlink_entry(link, &dropped);
+		ret = 0;
+	}
+	unlink_gone(&dropped);
+	spin_unlock(&registry_lock);
+
+	free_entries(dropped);
+	return ret;
+}
+
+/**
+ * hvp_registry_get() - prefix of a bus, for a function to be translated
+ * @owner: device of the host bridge, noted before
+ * @prefix: set on success
+ *
+ * The entry stays at least until hvp_registry_put().
+ *
+ * Context: process, not in the hypercall window; does not sleep.
+ * Return: 0 or -ENOENT.
+ */
+int hvp_registry_get(const struct device *owner, u32 *prefix)
+{
+	struct registry_entry *entry;
+
+	spin_lock(&registry_lock);
+	entry = *find_owner(owner);
+	if (entry) {
+		*prefix = entry->prefix;
+		entry->users++;
 	}
 	spin_unlock(&registry_lock);
 
-	kfree(old);
+	return entry ? 0 : -ENOENT;
+}
+
+/**
+ * hvp_registry_put() - undo one hvp_registry_get() that worked
+ * @owner: device of the host bridge
+ *
+ * Context: process, not in the hypercall window; does not sleep.
+ */
+void hvp_registry_put(const struct device *owner)
+{
+	spin_lock(&registry_lock);
+	(*find_owner(owner))->users--;
+	spin_unlock(&registry_lock);
 }
 
 /**
  * hvp_registry_lookup() - prefix of a bus
- * @owner: as registered
+ * @owner: device of the host bridge; compared only
  * @prefix: set on success; a copy, no entry escapes
  *
  * Context: process, not in the hypercall window; does not sleep.
  * Return: 0 or -ENOENT.
  */
-int hvp_registry_lookup(const void *owner, u32 *prefix)
+int hvp_registry_lookup(const struct device *owner, u32 *prefix)
 {
 	struct registry_entry *entry;
 
@@ -161,18 +282,20 @@ int hvp_registry_lookup(const void *owner, u32 *prefix)
 }
 
 /**
- * hvp_registry_count() - number of buses registered
+ * hvp_registry_stop() - drop all entries
  *
- * Context: process, not in the hypercall window; does not sleep.
- * Return: the number.
+ * No function is translated any more, and no other module calls.
+ *
+ * Context: may sleep.
  */
-unsigned int hvp_registry_count(void)
+void hvp_registry_stop(void)
 {
-	unsigned int nr;
+	struct registry_entry *dropped;
 
 	spin_lock(&registry_lock);
-	nr = registry_nr;
+	dropped = registry;
+	registry = NULL;
 	spin_unlock(&registry_lock);
 
-	return nr;
+	free_entries(dropped);
 }
