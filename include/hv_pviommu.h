@@ -5,15 +5,16 @@
  * contracts are with the functions in src/vpci.c.
  *
  * Lifetime. A module that uses these symbols holds hv_pviommu in memory, and
- * cannot be loaded where hv_pviommu declines to (no Hyper-V, no pvIOMMU). One
- * that must load there as well takes them one by one with symbol_get(), which
- * gives NULL, and gives each back with symbol_put() when it is done: before
- * the next symbol_put() of the same name nothing goes. It has unregistered
- * its buses by then: what is left is dropped when hv_pviommu goes.
+ * does not load where that declines to (no Hyper-V, no pvIOMMU). One that must
+ * load there as well gets each function with symbol_get(), which returns NULL
+ * if it is not there, and gives it back with symbol_put(): not between two
+ * calls that belong together, such as to register and to unregister. What a
+ * module has not unregistered is dropped when hv_pviommu is unloaded.
  *
- * Locking. Nothing to hold, but that a device is there: a reference to the
- * function for its id, and a bus that cannot go for its registration. All
- * three may be called at the same time for the same bus, also while it goes.
+ * Locking. No locks, but what is named must not go during a call: hold a
+ * reference to the function or to the host bridge. To register takes more: a
+ * bus that cannot go, see there. All calls may come at the same time, for the
+ * same bus, and also while it goes.
  */
 #ifndef HV_PVIOMMU_H
 #define HV_PVIOMMU_H

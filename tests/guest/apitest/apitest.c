@@ -15,7 +15,8 @@
  *				function 7ff0:00:00.0
  *   storm on|off		look up, register and unregister all the time;
  *				"off" gives the number of wrong results
- *   storm count		how often that was done
+ *   storm lookups, storm registrations
+ *				how often that was done
  *
  * Functions are named as in sysfs. What is registered when the module goes
  * stays registered, to see what becomes of it.
@@ -171,7 +172,7 @@ static struct notifier_block added_notifier = {
 /* ---- Storm ---- */
 
 static struct task_struct *lookers[LOOKERS], *registrar;
-static atomic_t storm_nr, storm_wrong;
+static atomic_t storm_lookups, storm_registrations, storm_wrong;
 
 /*
  * What an id must be, as seen from the name: without collisions the domain
@@ -194,7 +195,7 @@ static void look_up(struct pci_dev *pdev)
 	int err = hv_pviommu_device_id(pdev, &id);
 	bool ok = err ? err == -ENODEV && id == ~0ULL : is_id_of(id, pdev);
 
-	atomic_inc(&storm_nr);
+	atomic_inc(&storm_lookups);
 	if (ok)
 		return;
 	atomic_inc(&storm_wrong);
@@ -234,7 +235,7 @@ static int register_all(void *unused)
 			/* functions of one bus in turn: nobody has it */
 			if (err == -ENXIO)
 				continue;
-			atomic_inc(&storm_nr);
+			atomic_inc(&storm_registrations);
 			if (err) {
 				atomic_inc(&storm_wrong);
 				pci_err(pdev, "apitest: register: %d\n", err);
@@ -273,7 +274,8 @@ static int start_storm(void)
 
 	if (registrar)
 		return -EEXIST;
-	atomic_set(&storm_nr, 0);
+	atomic_set(&storm_lookups, 0);
+	atomic_set(&storm_registrations, 0);
 	atomic_set(&storm_wrong, 0);
 	registrar = kthread_run(register_all, NULL, "apitest/reg");
 	for (i = 0; i < LOOKERS; i++)
@@ -373,8 +375,10 @@ static long long run(const char *what, const char *name, const char *arg)
 		return 0;
 	}
 	if (!strcmp(what, "storm")) {
-		if (!strcmp(name, "count"))
-			return atomic_read(&storm_nr);
+		if (!strcmp(name, "lookups"))
+			return atomic_read(&storm_lookups);
+		if (!strcmp(name, "registrations"))
+			return atomic_read(&storm_registrations);
 		return on ? start_storm() : stop_storm();
 	}
 	return run_on_function(what, name, arg);
