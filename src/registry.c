@@ -74,15 +74,15 @@ static struct registry_entry **find_owner(const struct device *owner)
 	return link;
 }
 
-/* Under registry_lock. */
-static bool prefix_is_taken(u32 prefix)
+/* Under registry_lock. The same for a prefix. */
+static struct registry_entry **find_prefix(u32 prefix)
 {
-	struct registry_entry *entry;
+	struct registry_entry **link;
 
-	for (entry = registry; entry; entry = entry->next)
-		if (entry->prefix == prefix)
-			return true;
-	return false;
+	for (link = &registry; *link; link = &(*link)->next)
+		if ((*link)->prefix == prefix)
+			break;
+	return link;
 }
 
 /* Under registry_lock. Moves the entry of *@link to the list @dropped. */
@@ -122,13 +122,33 @@ static void free_entries(struct registry_entry *list)
 	}
 }
 
+enum claim { CLAIM_SEEN, CLAIM_USED, CLAIM_REGISTERED };
+
+/*
+ * Under registry_lock. Whether a bus without an entry may have a prefix. One
+ * that is there but not translated makes room for one that is going to be: it
+ * may have lost its functions already, and be about to go.
+ */
+static bool make_room(u32 prefix, enum claim claim,
+		      struct registry_entry **dropped)
+{
+	struct registry_entry **link = find_prefix(prefix);
+
+	if (!*link)
+		return true;
+	if (claim != CLAIM_USED || (*link)->users || (*link)->registered)
+		return false;
+	unlink_entry(link, dropped);
+	return true;
+}
+
 /* Finds the entry of a bus or makes one, and marks it. */
-static int note_bus(struct device *owner, u32 prefix, bool explicit)
+static int note_bus(struct device *owner, u32 *prefix, enum claim claim)
 {
 	struct registry_entry **link, *entry, *new, *dropped = NULL;
-	int ret = 0;
+	int ret = -EEXIST;
 
-	if (!owner || (prefix & 7))
+	if (!owner || (*prefix & 7))
 		return -EINVAL;
 	new = kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
@@ -137,23 +157,28 @@ static int note_bus(struct device *owner, u32 prefix, bool explicit)
 	spin_lock(&registry_lock);
 	unlink_gone(&dropped);
 	link = find_owner(owner);
-	entry = *link;
-	if (entry) {
-		if (explicit && (entry->registered || entry->prefix != prefix))
-			ret = -EEXIST;
-	} else if (prefix_is_taken(prefix)) {
-		ret = -EEXIST;
-	} else {
+	if (!*link && make_room(*prefix, claim, &dropped)) {
 		new->owner = get_device(owner);
-		new->prefix = prefix;
-		*link = new;
-		entry = new;
+		new->prefix = *prefix;
+		new->next = registry;
+		registry = new;
 		new = NULL;
+		link = &registry;
 	}
-	if (!ret && explicit)
+	entry = *link;
+	if (!entry)
+		goto out_unlock;
+	if (claim == CLAIM_REGISTERED) {
+		if (entry->registered || entry->prefix != *prefix)
+			goto out_unlock;
 		entry->registered = true;
-	else if (!ret)
+	} else {
 		entry->seen = true;
+		entry->users += claim == CLAIM_USED;
+		*prefix = entry->prefix;
+	}
+	ret = 0;
+out_unlock:
 	spin_unlock(&registry_lock);
 
 	free_entries(dropped);
@@ -164,18 +189,33 @@ static int note_bus(struct device *owner, u32 prefix, bool explicit)
 /**
  * hvp_registry_see() - note a bus that is there
  * @owner: device of its host bridge
- * @prefix: from hvp_id_prefix(), for a bus that nobody has registered
+ * @prefix: from hvp_id_prefix(); replaced by what the bus was registered with
  *
- * From now on the entry is dropped when the bus goes, and not before.
+ * From now on the entry is dropped when the bus goes.
  *
  * Context: may sleep. The bus cannot go meanwhile.
- * Return: 0, also if the bus is known already, with whatever prefix; -EEXIST
- * if the prefix belongs to another bus; -EINVAL if its low bits are set or
- * @owner is NULL; -ENOMEM.
+ * Return: 0; -EEXIST if the prefix belongs to another bus; -EINVAL if its low
+ * bits are set or @owner is NULL; -ENOMEM.
  */
-int hvp_registry_see(struct device *owner, u32 prefix)
+int hvp_registry_see(struct device *owner, u32 *prefix)
 {
-	return note_bus(owner, prefix, false);
+	return note_bus(owner, prefix, CLAIM_SEEN);
+}
+
+/**
+ * hvp_registry_get() - note a bus that is there, for a function to translate
+ * @owner: device of its host bridge
+ * @prefix: as for hvp_registry_see()
+ *
+ * The entry stays at least until hvp_registry_put(). Another bus with the
+ * same prefix loses it, unless it is in use or registered.
+ *
+ * Context: may sleep. The bus cannot go meanwhile.
+ * Return: as of hvp_registry_see().
+ */
+int hvp_registry_get(struct device *owner, u32 *prefix)
+{
+	return note_bus(owner, prefix, CLAIM_USED);
 }
 
 /**
@@ -190,7 +230,7 @@ int hvp_registry_see(struct device *owner, u32 prefix)
  */
 int hvp_registry_register(struct device *owner, u32 prefix)
 {
-	return note_bus(owner, prefix, true);
+	return note_bus(owner, &prefix, CLAIM_REGISTERED);
 }
 
 /**
@@ -220,31 +260,6 @@ int hvp_registry_unregister(const struct device *owner)
 
 	free_entries(dropped);
 	return ret;
-}
-
-/**
- * hvp_registry_get() - prefix of a bus, for a function to be translated
- * @owner: device of the host bridge, noted before
- * @prefix: set on success
- *
- * The entry stays at least until hvp_registry_put().
- *
- * Context: process, not in the hypercall window; does not sleep.
- * Return: 0 or -ENOENT.
- */
-int hvp_registry_get(const struct device *owner, u32 *prefix)
-{
-	struct registry_entry *entry;
-
-	spin_lock(&registry_lock);
-	entry = *find_owner(owner);
-	if (entry) {
-		*prefix = entry->prefix;
-		entry->users++;
-	}
-	spin_unlock(&registry_lock);
-
-	return entry ? 0 : -ENOENT;
 }
 
 /**

@@ -11,11 +11,11 @@
 u32 hvp_id_prefix(const u8 guid[16]);
 u64 hvp_id_make(u32 prefix, unsigned int fn);
 
-int hvp_registry_see(struct device *owner, u32 prefix);
+int hvp_registry_see(struct device *owner, u32 *prefix);
+int hvp_registry_get(struct device *owner, u32 *prefix);
+void hvp_registry_put(const struct device *owner);
 int hvp_registry_register(struct device *owner, u32 prefix);
 int hvp_registry_unregister(const struct device *owner);
-int hvp_registry_get(const struct device *owner, u32 *prefix);
-void hvp_registry_put(const struct device *owner);
 int hvp_registry_lookup(const struct device *owner, u32 *prefix);
 void hvp_registry_stop(void);
 

@@ -109,8 +109,7 @@ bool hvp_vpci_is_translatable(struct pci_dev *pdev)
 		return false;
 
 	/* Why it may fail is the business of hvp_vpci_device_new(). */
-	if (!hvp_registry_see(bus, prefix))
-		hvp_registry_lookup(bus, &prefix);
+	hvp_registry_see(bus, &prefix);
 	return is_behind_iommu(hvp_id_make(prefix, PCI_FUNC(pdev->devfn)));
 }
 
@@ -142,11 +141,11 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 	INIT_LIST_HEAD(&dev->node);
 
 	/* Before asking the host: it would answer for the other device */
-	err = hvp_registry_see(bus, prefix);
+	err = hvp_registry_get(bus, &prefix);
 	if (err == -EEXIST)
 		pci_err(pdev, "logical device id 0x%llx is not unique: left untranslated\n",
 			hvp_id_make(prefix, fn));
-	if (err || hvp_registry_get(bus, &prefix))
+	if (err)
 		goto err_dev;
 	dev->id = hvp_id_make(prefix, fn);
 	if (!is_behind_iommu(dev->id))

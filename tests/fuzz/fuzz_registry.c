@@ -26,52 +26,74 @@ static void sweep(void)
 			model[i] = (struct record){ 0 };
 }
 
-/* What has to come of seeing or registering a bus, but for memory. */
-static int model_note(int i, u32 prefix, bool explicit)
+enum how { SEE, GET, REGISTER };
+
+static int note(struct device *owner, u32 *prefix, enum how how)
+{
+	switch (how) {
+	case SEE:
+		return hvp_registry_see(owner, prefix);
+	case GET:
+		return hvp_registry_get(owner, prefix);
+	default:
+		return hvp_registry_register(owner, *prefix);
+	}
+}
+
+/* What has to come of it, but for memory. */
+static int model_note(int i, u32 *prefix, enum how how)
 {
 	int other;
 
-	if (prefix & 7)
+	if (*prefix & 7)
 		return -EINVAL;
 	sweep();
-	if (model[i].there && explicit &&
-	    (model[i].registered || model[i].prefix != prefix))
-		return -EEXIST;
-	for (other = 0; !model[i].there && other < BUSES; other++)
-		if (model[other].there && model[other].prefix == prefix)
+	for (other = 0; !model[i].there && other < BUSES; other++) {
+		struct record *r = &model[other];
+
+		if (!r->there || r->prefix != *prefix)
+			continue;
+		if (how != GET || r->users || r->registered)
 			return -EEXIST;
+		*r = (struct record){ 0 };
+	}
 	if (!model[i].there)
-		model[i] = (struct record){ .there = true, .prefix = prefix };
-	if (explicit)
+		model[i] = (struct record){ .there = true, .prefix = *prefix };
+	if (how == REGISTER) {
+		if (model[i].registered || model[i].prefix != *prefix)
+			return -EEXIST;
 		model[i].registered = true;
-	else
-		model[i].seen = true;
+		return 0;
+	}
+	model[i].seen = true;
+	model[i].users += how == GET;
+	*prefix = model[i].prefix;
 	return 0;
 }
 
-static void do_note(struct input *in, int i, bool explicit)
+static void do_note(struct input *in, int i, enum how how)
 {
-	u32 prefix = take_below(in, PREFIXES) << 3;
-	int (*note)(struct device *owner, u32 prefix) =
-		explicit ? hvp_registry_register : hvp_registry_see;
+	u32 prefix = take_below(in, PREFIXES) << 3, want;
 
 	switch (take_below(in, 16)) {
 	case 0:
 		prefix = take(in, 4);
 		break;
 	case 1:
-		expect(note(NULL, prefix) == -EINVAL);
+		expect(note(NULL, &prefix, how) == -EINVAL);
 		return;
 	case 2:
 		shim_fail_after(0);
-		expect(note(&bus[i], prefix) == -ENOMEM);
+		expect(note(&bus[i], &prefix, how) == -ENOMEM);
 		shim_fail_after(-1);
 		return;
 	}
 	/* nobody sees a bus that is not there */
-	if (!explicit && !bus[i].registered)
+	if (how != REGISTER && !bus[i].registered)
 		return;
-	expect(note(&bus[i], prefix) == model_note(i, prefix, explicit));
+	want = prefix;
+	expect(note(&bus[i], &prefix, how) == model_note(i, &want, how));
+	expect(prefix == want);
 }
 
 static void do_unregister(int i)
@@ -105,7 +127,6 @@ static void check_all(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	u32 prefix;
 	int i;
 
 	for (i = 0; i < BUSES; i++) {
@@ -117,21 +138,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		unsigned int op = take_below(&in, 8);
 
 		i = take_below(&in, BUSES);
-		prefix = 0x5a5a;
 		switch (op) {
-		case 0:
-		case 1:
+		case SEE:
+		case GET:
+		case REGISTER:
 			do_note(&in, i, op);
 			break;
-		case 2:
-			do_unregister(i);
-			break;
 		case 3:
-			expect(hvp_registry_get(&bus[i], &prefix) ==
-			       (model[i].there ? 0 : -ENOENT));
-			expect(prefix == (model[i].there ? model[i].prefix :
-					  0x5a5a));
-			model[i].users += model[i].there;
+			do_unregister(i);
 			break;
 		case 4:
 			if (!model[i].users)
