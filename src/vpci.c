@@ -11,10 +11,9 @@
  * Owns no state: what is known of a bus is in the registry, and each struct
  * hvp_device counts as a user there. No locks. May sleep.
  *
- * The bridge's parent is looked at only when a bus is first seen, as long as
- * it is sure to be there: a bridge has no reference to it any more once it
- * was removed, while a function that somebody holds still has one to the
- * bridge.
+ * The bridge's parent is looked at only where it is sure to be there: a bridge
+ * has no reference to it any more once it was removed, while a function that
+ * somebody holds still has one to the bridge.
  *
  * What other modules may call is here, too: include/hv_pviommu.h.
  */
