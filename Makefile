@@ -8,6 +8,7 @@ JOBS ?= 2
 export HVP_BUILD ?= $(CURDIR)/build
 
 .PHONY: modules install help deps hvsim unit static boot check demo clean
+.PHONY: coverage fuzz
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
@@ -33,8 +34,17 @@ check: deps ## all tests: unit tests, static checks, boot cases
 	@$(MAKE) --no-print-directory static
 	@$(MAKE) --no-print-directory boot
 
-unit: deps ## unit tests (cmocka, with ASan and UBSan)
+unit: deps ## unit tests (cmocka, with ASan and UBSan), and their coverage
 	@$(MAKE) --no-print-directory -C tests/unit O=$(HVP_BUILD)/unit check
+	@$(MAKE) --no-print-directory -C tests/fuzz O=$(HVP_BUILD)/fuzz smoke
+	@$(MAKE) --no-print-directory coverage
+
+coverage: deps ## how much of the portable sources the unit tests run
+	@$(MAKE) --no-print-directory -C tests/unit O=$(HVP_BUILD)/unit coverage
+
+fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
+	@tests/lib/deps.sh clang libclang-rt-dev
+	@$(MAKE) --no-print-directory -C tests/fuzz O=$(HVP_BUILD)/fuzz fuzz
 
 static: deps ## compiler and sparse warnings, kernel-doc, layers, documentation
 	@tests/run --build
@@ -49,7 +59,7 @@ hvsim: deps ## build the test host, build/hvsim/hvsim
 
 clean: ## remove what was built (the download cache stays)
 	@rm -rf $(HVP_BUILD)
-	@rm -f src/*.o src/*.ko src/*.mod src/*.mod.c src/.*.cmd \
+	@rm -f src/*.o src/*.ko src/*.mod src/*.mod.c src/.*.cmd src/.*.o.d \
 		src/compat/*.probe src/compat/.*.cmd src/compat/config.h \
 		src/Module.symvers src/modules.order
 

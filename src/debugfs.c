@@ -5,7 +5,7 @@
  *
  *   domains			one line each: id, kind, flags, number of
  *				devices, table pages, devices
- *   registry			prefix, bus, users of it
+ *   registry			prefix, bus, functions translated
  *   latency			hypercalls: calls, errors, how many took so long
  *   domain/ID/pagetable	what a paging domain maps
  *
@@ -70,11 +70,11 @@ static int domains_show(struct seq_file *m, void *v)
 DEFINE_SHOW_ATTRIBUTE(domains);
 
 /* Under the lock of the registry. */
-static void show_bus(const void *owner, u32 prefix, unsigned int refs,
-		     void *arg)
+static void show_bus(const struct device *owner, u32 prefix,
+		     unsigned int users, bool registered, void *arg)
 {
-	seq_printf(arg, "0x%08x %s %u\n", prefix, hvp_vpci_bus_name(owner),
-		   refs);
+	seq_printf(arg, "0x%08x %s %u%s\n", prefix, dev_name(owner), users,
+		   registered ? " registered" : "");
 }
 
 static int registry_show(struct seq_file *m, void *v)

@@ -8,14 +8,14 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-struct hv_device;
+struct device;
 struct hvp_domain;
 struct pci_dev;
 
 /**
  * struct hvp_device - what the module knows of a function it translates
  * @pdev: the function; it outlives this
- * @bus: its vPCI bus
+ * @bus: what its vPCI bus is called in the registry
  * @id: logical device id, for life
  * @domain: the domain last set in the host; NULL before the first, and after
  *	    a detach
@@ -27,7 +27,7 @@ struct pci_dev;
  */
 struct hvp_device {
 	struct pci_dev *pdev;
-	const struct hv_device *bus;
+	struct device *bus;
 	u64 id;
 	struct hvp_domain *domain;
 	struct hvp_domain *parked_in;

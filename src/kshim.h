@@ -15,6 +15,7 @@
 #include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
+#include <linux/device.h>
 #include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/io.h>

@@ -20,6 +20,7 @@
 #include "domain.h"
 #include "hypercall.h"
 #include "power.h"
+#include "registry.h"
 #include "stats.h"
 #include "sysfs.h"
 #include "version.h"
@@ -101,6 +102,7 @@ static int __init hv_pviommu_init(void)
 	return 0;
 
 err_debugfs:
+	hvp_registry_stop();
 	hvp_debugfs_stop();
 	hvp_sysfs_stop();
 err_power:
@@ -120,6 +122,7 @@ static void __exit hv_pviommu_exit(void)
 	hvp_adopt_stop();
 	hvp_debugfs_stop();
 	hvp_sysfs_stop();
+	hvp_registry_stop();
 	hvp_power_stop();
 	hvp_domain_stop();
 	hvp_call_stop();

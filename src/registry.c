@@ -3,23 +3,32 @@
  * Logical device ids: which 32-bit prefix belongs to which PCI bus.
  *
  * Owns the list of (prefix, owner), one entry for each vPCI bus known: a
- * handful. The owner is compared, never dereferenced. One spinlock, taken in
- * process context only, held for a walk of the list and never in the
- * hypercall window, as it sleeps on PREEMPT_RT. hvp_registry_add() allocates
- * and may sleep, the others not.
+ * handful. The owner is the device of the host bridge. An entry has a
+ * reference to it, so that its address is no other bus's as long as the entry
+ * is there; it is compared, and nothing else is read but whether it has gone.
+ * The entry of a bus that has gone is dropped when the list is changed next:
+ * nobody can ask for it any more, and its prefix may be another bus's by then.
+ *
+ * Not the VMBus device, though that is what has the prefix: a reference to it
+ * would keep the kernel from telling the host that a device is gone.
+ *
+ * One spinlock, taken in process context only, held for a walk of the list
+ * and never in the hypercall window, as it sleeps on PREEMPT_RT. References
+ * are given back without it. What allocates or may drop an entry may sleep.
  */
 #include "registry.h"
 
 struct registry_entry {
 	struct registry_entry *next;
-	const void *owner;
-	unsigned int refs;
+	struct device *owner;		/* with a reference */
 	u32 prefix;
+	unsigned int users;		/* functions translated */
+	bool seen;			/* found by ourselves: the bus is there */
+	bool registered;		/* by another module */
 };
 
 static DEFINE_SPINLOCK(registry_lock);
 static struct registry_entry *registry;		/* under registry_lock */
-static unsigned int registry_nr;		/* under registry_lock */
 
 /**
  * hvp_id_prefix() - prefix of a vPCI bus
@@ -55,7 +64,7 @@ u64 hvp_id_make(u32 prefix, unsigned int fn)
 }
 
 /* Under registry_lock. The link that points to the entry, or the last one. */
-static struct registry_entry **find_owner(const void *owner)
+static struct registry_entry **find_owner(const struct device *owner)
 {
 	struct registry_entry **link;
 
@@ -65,89 +74,216 @@ static struct registry_entry **find_owner(const void *owner)
 	return link;
 }
 
-/* Under registry_lock. */
-static bool prefix_is_taken(u32 prefix)
+/* Under registry_lock. The same for a prefix. */
+static struct registry_entry **find_prefix(u32 prefix)
 {
-	struct registry_entry *entry;
+	struct registry_entry **link;
 
-	for (entry = registry; entry; entry = entry->next)
-		if (entry->prefix == prefix)
-			return true;
-	return false;
+	for (link = &registry; *link; link = &(*link)->next)
+		if ((*link)->prefix == prefix)
+			break;
+	return link;
 }
 
-/**
- * hvp_registry_add() - register a bus, or take one more reference
- * @owner: stands for the bus
- * @prefix: from hvp_id_prefix()
- *
- * Context: may sleep.
- * Return: 0, also if the very same pair is there (a reference is counted);
- * -EEXIST if the prefix belongs to another owner or the owner has another
- * prefix; -EINVAL if the low bits are set or @owner is NULL; -ENOMEM.
- */
-int hvp_registry_add(const void *owner, u32 prefix)
+/* Under registry_lock. Moves the entry of *@link to the list @dropped. */
+static void unlink_entry(struct registry_entry **link,
+			 struct registry_entry **dropped)
 {
-	struct registry_entry **link, *new;
-	int ret = 0;
+	struct registry_entry *entry = *link;
 
-	if (!owner || (prefix & 7))
+	*link = entry->next;
+	entry->next = *dropped;
+	*dropped = entry;
+}
+
+/* Under registry_lock. A bus not seen yet may be about to be added. */
+static void unlink_gone(struct registry_entry **dropped)
+{
+	struct registry_entry **link = &registry;
+
+	while (*link) {
+		if ((*link)->seen && !(*link)->users &&
+		    !device_is_registered((*link)->owner))
+			unlink_entry(link, dropped);
+		else
+			link = &(*link)->next;
+	}
+}
+
+/* Without registry_lock. */
+static void free_entries(struct registry_entry *list)
+{
+	struct registry_entry *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		put_device(list->owner);
+		kfree(list);
+	}
+}
+
+enum claim { CLAIM_SEEN, CLAIM_USED, CLAIM_REGISTERED };
+
+/*
+ * Under registry_lock. Whether a bus without an entry may have a prefix. One
+ * that is there but not translated makes room for one that is going to be: it
+ * may have lost its functions already, and be about to go.
+ */
+static bool make_room(u32 prefix, enum claim claim,
+		      struct registry_entry **dropped)
+{
+	struct registry_entry **link = find_prefix(prefix);
+
+	if (!*link)
+		return true;
+	if (claim != CLAIM_USED || (*link)->users || (*link)->registered)
+		return false;
+	unlink_entry(link, dropped);
+	return true;
+}
+
+/* Finds the entry of a bus or makes one, and marks it. */
+static int note_bus(struct device *owner, u32 *prefix, enum claim claim)
+{
+	struct registry_entry **link, *entry, *new, *dropped = NULL;
+	int ret = -EEXIST;
+
+	if (!owner || (*prefix & 7))
 		return -EINVAL;
 	new = kzalloc(sizeof(*new), GFP_KERNEL);
 	if (!new)
 		return -ENOMEM;
-	new->owner = owner;
-	new->prefix = prefix;
-	new->refs = 1;
 
 	spin_lock(&registry_lock);
+	unlink_gone(&dropped);
 	link = find_owner(owner);
-	if (*link && (*link)->prefix == prefix) {
-		(*link)->refs++;
-	} else if (*link || prefix_is_taken(prefix)) {
-		ret = -EEXIST;
-	} else {
-		*link = new;
-		registry_nr++;
+	if (!*link && make_room(*prefix, claim, &dropped)) {
+		new->owner = get_device(owner);
+		new->prefix = *prefix;
+		new->next = registry;
+		registry = new;
 		new = NULL;
+		link = &registry;
 	}
+	entry = *link;
+	if (!entry)
+		goto out_unlock;
+	if (claim == CLAIM_REGISTERED) {
+		if (entry->registered || entry->prefix != *prefix)
+			goto out_unlock;
+		entry->registered = true;
+	} else {
+		entry->seen = true;
+		entry->users += claim == CLAIM_USED;
+		*prefix = entry->prefix;
+	}
+	ret = 0;
+out_unlock:
 	spin_unlock(&registry_lock);
 
+	free_entries(dropped);
 	kfree(new);
 	return ret;
 }
 
 /**
- * hvp_registry_del() - drop one reference, and the entry with the last
- * @owner: as registered; an unknown one is ignored
+ * hvp_registry_see() - note a bus that is there
+ * @owner: device of its host bridge
+ * @prefix: from hvp_id_prefix(); replaced by what the bus was registered with
  *
- * Context: process, not in the hypercall window; does not sleep.
+ * From now on the entry is dropped when the bus goes.
+ *
+ * Context: may sleep. The bus cannot go meanwhile.
+ * Return: 0; -EEXIST if the prefix belongs to another bus; -EINVAL if its low
+ * bits are set or @owner is NULL; -ENOMEM.
  */
-void hvp_registry_del(const void *owner)
+int hvp_registry_see(struct device *owner, u32 *prefix)
 {
-	struct registry_entry **link, *old = NULL;
+	return note_bus(owner, prefix, CLAIM_SEEN);
+}
+
+/**
+ * hvp_registry_get() - note a bus that is there, for a function to translate
+ * @owner: device of its host bridge
+ * @prefix: as for hvp_registry_see()
+ *
+ * The entry stays at least until hvp_registry_put(). Another bus with the
+ * same prefix loses it, unless it is in use or registered.
+ *
+ * Context: may sleep. The bus cannot go meanwhile.
+ * Return: as of hvp_registry_see().
+ */
+int hvp_registry_get(struct device *owner, u32 *prefix)
+{
+	return note_bus(owner, prefix, CLAIM_USED);
+}
+
+/**
+ * hvp_registry_register() - note what another module says of a bus
+ * @owner: device of its host bridge, which need not have been added yet
+ * @prefix: of the ids of its functions
+ *
+ * Context: may sleep. The caller has a reference to @owner.
+ * Return: 0; -EEXIST if the bus is registered already, or has been seen with
+ * another prefix, or the prefix belongs to another bus; -EINVAL if its low
+ * bits are set or @owner is NULL; -ENOMEM.
+ */
+int hvp_registry_register(struct device *owner, u32 prefix)
+{
+	return note_bus(owner, &prefix, CLAIM_REGISTERED);
+}
+
+/**
+ * hvp_registry_unregister() - undo hvp_registry_register()
+ * @owner: as registered; compared only
+ *
+ * A bus that has been seen meanwhile keeps its prefix until it goes.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOENT if it is not registered, or is no longer since it went.
+ */
+int hvp_registry_unregister(const struct device *owner)
+{
+	struct registry_entry **link, *dropped = NULL;
+	int ret = -ENOENT;
 
 	spin_lock(&registry_lock);
 	link = find_owner(owner);
-	if (*link && !--(*link)->refs) {
-		old = *link;
-		*link = old->next;
-		registry_nr--;
+	if (*link && (*link)->registered) {
+		(*link)->registered = false;
+		if (!(*link)->seen)
+			unlink_entry(link, &dropped);
+		ret = 0;
 	}
+	unlink_gone(&dropped);
 	spin_unlock(&registry_lock);
 
-	kfree(old);
+	free_entries(dropped);
+	return ret;
+}
+
+/**
+ * hvp_registry_put() - undo one hvp_registry_get() that worked
+ * @owner: device of the host bridge
+ *
+ * Context: process, not in the hypercall window; does not sleep.
+ */
+void hvp_registry_put(const struct device *owner)
+{
+	spin_lock(&registry_lock);
+	(*find_owner(owner))->users--;
+	spin_unlock(&registry_lock);
 }
 
 /**
  * hvp_registry_lookup() - prefix of a bus
- * @owner: as registered
+ * @owner: device of the host bridge; compared only
  * @prefix: set on success; a copy, no entry escapes
  *
  * Context: process, not in the hypercall window; does not sleep.
  * Return: 0 or -ENOENT.
  */
-int hvp_registry_lookup(const void *owner, u32 *prefix)
+int hvp_registry_lookup(const struct device *owner, u32 *prefix)
 {
 	struct registry_entry *entry;
 
@@ -161,39 +297,44 @@ int hvp_registry_lookup(const void *owner, u32 *prefix)
 }
 
 /**
- * hvp_registry_count() - number of buses registered
- *
- * Context: process, not in the hypercall window; does not sleep.
- * Return: the number.
- */
-unsigned int hvp_registry_count(void)
-{
-	unsigned int nr;
-
-	spin_lock(&registry_lock);
-	nr = registry_nr;
-	spin_unlock(&registry_lock);
-
-	return nr;
-}
-
-/**
- * hvp_registry_for_each() - look at all buses registered
+ * hvp_registry_for_each() - look at all buses known
  * @fn: called for each of them, with the lock held: it must not sleep, nor
- *	call anything else in here. @owner is registered, and stays so until
- *	@fn returns.
+ *	call anything else in here. @owner may have gone, but is in memory
+ *	until @fn returns.
  * @arg: for @fn
  *
  * Context: process, not in the hypercall window; does not sleep.
  */
-void hvp_registry_for_each(void (*fn)(const void *owner, u32 prefix,
-				      unsigned int refs, void *arg),
+void hvp_registry_for_each(void (*fn)(const struct device *owner, u32 prefix,
+				      unsigned int users, bool registered,
+				      void *arg),
 			   void *arg)
 {
 	struct registry_entry *entry;
 
 	spin_lock(&registry_lock);
 	for (entry = registry; entry; entry = entry->next)
-		fn(entry->owner, entry->prefix, entry->refs, arg);
+		fn(entry->owner, entry->prefix, entry->users,
+		   entry->registered, arg);
 	spin_unlock(&registry_lock);
 }
+
+/**
+ * hvp_registry_stop() - drop all entries
+ *
+ * No function is translated any more, and no other module calls.
+ *
+ * Context: may sleep.
+ */
+void hvp_registry_stop(void)
+{
+	struct registry_entry *dropped;
+
+	spin_lock(&registry_lock);
+	dropped = registry;
+	registry = NULL;
+	spin_unlock(&registry_lock);
+
+	free_entries(dropped);
+}
+

@@ -8,8 +8,15 @@
  * number is no substitute: it is made of the same bytes, but Linux changes it
  * when two buses ask for the same one.
  *
- * Owns no state but the references it has in the registry, one for each
- * struct hvp_device, and their number. No locks. May sleep.
+ * Owns the number of functions in our hands. What is known of a bus is in the
+ * registry, and each struct hvp_device counts as a user there. No locks. May
+ * sleep.
+ *
+ * The bridge's parent is looked at only where it is sure to be there: a bridge
+ * has no reference to it any more once it was removed, while a function that
+ * somebody holds still has one to the bridge.
+ *
+ * What other modules may call is here, too: include/hv_pviommu.h.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -22,6 +29,7 @@
 #include <linux/string.h>
 #include <linux/uuid.h>
 
+#include "hv_pviommu.h"
 #include "hypercall.h"
 #include "registry.h"
 #include "vpci.h"
@@ -36,32 +44,43 @@ static const struct hv_vmbus_device_id vpci_ids[] = {
 /* No driver of ours binds to them: it makes udev load the module in time. */
 MODULE_DEVICE_TABLE(vmbus, vpci_ids);
 
-/* The VMBus device of the vPCI bus that a function is on, or NULL. */
-static struct hv_device *find_bus(struct pci_dev *pdev)
+/*
+ * Whether a host bridge is that of a vPCI bus, and then the prefix that is
+ * made of its GUID. Its parent is read: the bus is there, and cannot go.
+ */
+static bool is_vpci(const struct device *bridge, u32 *prefix)
 {
-	struct device *parent;
+	struct device *parent = bridge->parent;
 	struct hv_device *bus;
 
-	/* Logical devices are on the root bus, where the host puts them. */
-	if (!pci_is_root_bus(pdev->bus))
-		return NULL;
-
-	parent = pci_find_host_bridge(pdev->bus)->dev.parent;
 	if (!parent || !parent->bus || strcmp(parent->bus->name, "vmbus"))
-		return NULL;
+		return false;
 
 	bus = device_to_hv_device(parent);
-	return guid_equal(&bus->dev_type, &vpci_ids[0].guid) ? bus : NULL;
+	if (!guid_equal(&bus->dev_type, &vpci_ids[0].guid))
+		return false;
+	*prefix = hvp_id_prefix(bus->dev_instance.b);
+	return true;
 }
 
-static u32 bus_prefix(const struct hv_device *bus)
+/*
+ * What stands for the bus of a function: its host bridge, which stays in
+ * memory as long as the function does. NULL if the function is no logical
+ * device: those are on the root bus, where the host puts them.
+ */
+static struct device *find_bridge(const struct pci_dev *pdev)
 {
-	return hvp_id_prefix(bus->dev_instance.b);
+	if (!pci_is_root_bus(pdev->bus))
+		return NULL;
+	return &pci_find_host_bridge(pdev->bus)->dev;
 }
 
-static u64 device_id(const struct hv_device *bus, const struct pci_dev *pdev)
+/* The same, for the bus of a function that is there and cannot go. */
+static struct device *find_vpci(const struct pci_dev *pdev, u32 *prefix)
 {
-	return hvp_id_make(bus_prefix(bus), PCI_FUNC(pdev->devfn));
+	struct device *bridge = find_bridge(pdev);
+
+	return bridge && is_vpci(bridge, prefix) ? bridge : NULL;
 }
 
 static bool is_behind_iommu(u64 id)
@@ -75,34 +94,45 @@ static bool is_behind_iommu(u64 id)
 
 /**
  * hvp_vpci_is_translatable() - whether a function is behind the pvIOMMU
- * @pdev: any PCI function
+ * @pdev: any PCI function that is there
  *
- * Context: process; asks the host if it is a vPCI function.
+ * Its bus is known from now on, whatever the answer.
+ *
+ * Context: may sleep; asks the host if it is a vPCI function. The function
+ * cannot go meanwhile.
  * Return: true if so.
  */
 bool hvp_vpci_is_translatable(struct pci_dev *pdev)
 {
-	const struct hv_device *bus = find_bus(pdev);
+	struct device *bus;
+	u32 prefix;
 
-	return bus && is_behind_iommu(device_id(bus, pdev));
+	bus = find_vpci(pdev, &prefix);
+	if (!bus)
+		return false;
+
+	/* Why it may fail is the business of hvp_vpci_device_new(). */
+	hvp_registry_see(bus, &prefix);
+	return is_behind_iommu(hvp_id_make(prefix, PCI_FUNC(pdev->devfn)));
 }
 
 /**
  * hvp_vpci_device_new() - the logical device of a function
- * @pdev: any PCI function
+ * @pdev: any PCI function that is there
  *
- * Registers the bus, or takes one more reference to it.
- *
- * Context: may sleep.
+ * Context: may sleep. The function cannot go meanwhile.
  * Return: the device, or NULL if it is not behind the pvIOMMU, or cannot be
  * told from another one (logged), or memory ran out.
  */
 struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 {
-	const struct hv_device *bus = find_bus(pdev);
+	unsigned int fn = PCI_FUNC(pdev->devfn);
 	struct hvp_device *dev;
+	struct device *bus;
+	u32 prefix;
 	int err;
 
+	bus = find_vpci(pdev, &prefix);
 	if (!bus)
 		return NULL;
 
@@ -111,23 +141,23 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 		return NULL;
 	dev->pdev = pdev;
 	dev->bus = bus;
-	dev->id = device_id(bus, pdev);
 	INIT_LIST_HEAD(&dev->node);
 
 	/* Before asking the host: it would answer for the other device */
-	err = hvp_registry_add(bus, bus_prefix(bus));
+	err = hvp_registry_get(bus, &prefix);
 	if (err == -EEXIST)
 		pci_err(pdev, "logical device id 0x%llx is not unique: left untranslated\n",
-			dev->id);
+			hvp_id_make(prefix, fn));
 	if (err)
 		goto err_dev;
+	dev->id = hvp_id_make(prefix, fn);
 	if (!is_behind_iommu(dev->id))
 		goto err_registry;
 	atomic_inc(&nr_devices);
 	return dev;
 
 err_registry:
-	hvp_registry_del(bus);
+	hvp_registry_put(bus);
 err_dev:
 	kfree(dev);
 	return NULL;
@@ -142,7 +172,7 @@ err_dev:
 void hvp_vpci_device_free(struct hvp_device *dev)
 {
 	atomic_dec(&nr_devices);
-	hvp_registry_del(dev->bus);
+	hvp_registry_put(dev->bus);
 	kfree(dev);
 }
 
@@ -158,15 +188,81 @@ unsigned int hvp_vpci_device_count(void)
 }
 
 /**
- * hvp_vpci_bus_name() - name of a bus
- * @owner: as the registry has it, and while it has it
+ * hv_pviommu_device_id() - logical device id of a PCI function
+ * @pdev: any PCI function; the caller has a reference to it
+ * @id: set on success: what hypercalls take as a device id, type "logical",
+ *	bits 63:32 zero
  *
- * Context: any.
- * Return: the name of its VMBus device.
+ * For every function of a vPCI bus, translated or not. It is the host's name
+ * for the function as long as that is there, and may be another one's later:
+ * valid until remove() of the driver that is bound to @pdev returns, and for
+ * others until the function is removed. Who may be late must be ready for the
+ * host to answer that it has no such device.
+ *
+ * Context: process; does not sleep, takes no lock that a caller can have. In
+ * probe() and remove() of a PCI driver, too.
+ * Return: 0; -ENODEV if the function is on no vPCI bus, has been removed, or
+ * cannot be told from another one because two buses have the same prefix.
  */
-const char *hvp_vpci_bus_name(const void *owner)
+int hv_pviommu_device_id(struct pci_dev *pdev, u64 *id)
 {
-	const struct hv_device *bus = owner;
+	const struct device *bus = find_bridge(pdev);
+	u32 prefix;
 
-	return dev_name(&bus->device);
+	if (!bus || hvp_registry_lookup(bus, &prefix))
+		return -ENODEV;
+	if (!device_is_registered(&pdev->dev))
+		return -ENODEV;
+	*id = hvp_id_make(prefix, PCI_FUNC(pdev->devfn));
+	return 0;
 }
+EXPORT_SYMBOL_GPL(hv_pviommu_device_id);
+
+/**
+ * hv_pviommu_register_bus() - say which prefix a vPCI bus has
+ * @bridge: its host bridge, with the VMBus device as its parent
+ * @prefix: of the logical device ids of its functions: bits 31:3
+ *
+ * Not needed for the buses of pci-hyperv, whose prefix is read from the GUID
+ * of the VMBus device. A prefix registered before the bus is scanned takes
+ * the place of that; afterwards, the two must be the same, and nothing but
+ * the registration is added.
+ *
+ * hv_pviommu has a reference to the bridge until the registration ends: by
+ * hv_pviommu_unregister_bus(), or by itself after the bus has gone. The prefix
+ * of a bus that has gone does not stand in the way of a new one, registered
+ * or not.
+ *
+ * Context: may sleep. The bus cannot go meanwhile: the caller is its driver,
+ * or the driver of one of its functions, or has pci_lock_rescan_remove().
+ * Return: 0; -EEXIST if the bus is registered already, even if by the same
+ * caller with the same prefix, if functions of it were seen with another
+ * prefix, or if the prefix is another bus's; -EINVAL if it has one of its low
+ * three bits set, or @bridge is not that of a vPCI bus; -ENOMEM. After an
+ * error nothing has changed.
+ */
+int hv_pviommu_register_bus(struct pci_host_bridge *bridge, u32 prefix)
+{
+	u32 unused;
+
+	if (!is_vpci(&bridge->dev, &unused))
+		return -EINVAL;
+	return hvp_registry_register(&bridge->dev, prefix);
+}
+EXPORT_SYMBOL_GPL(hv_pviommu_register_bus);
+
+/**
+ * hv_pviommu_unregister_bus() - undo hv_pviommu_register_bus()
+ * @bridge: as registered; the caller has a reference to it
+ *
+ * Functions that were seen since keep their ids: the prefix stays taken until
+ * their bus goes. Without any, it is free at once.
+ *
+ * Context: may sleep. The bus may go meanwhile, or have gone.
+ * Return: 0; -ENOENT if it is not registered, or is no longer because it went.
+ */
+int hv_pviommu_unregister_bus(const struct pci_host_bridge *bridge)
+{
+	return hvp_registry_unregister(&bridge->dev);
+}
+EXPORT_SYMBOL_GPL(hv_pviommu_unregister_bus);

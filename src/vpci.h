@@ -13,6 +13,5 @@ bool hvp_vpci_is_translatable(struct pci_dev *pdev);
 struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev);
 void hvp_vpci_device_free(struct hvp_device *dev);
 unsigned int hvp_vpci_device_count(void);
-const char *hvp_vpci_bus_name(const void *owner);
 
 #endif

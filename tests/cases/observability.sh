@@ -96,7 +96,7 @@ is "$(ls $d/domain | tr '\n' ' ')" \
 	"$(hvctl iommu domains | awk '$2 == "paging" { print $1 }' | sort |
 	tr '\n' ' ')" "a directory for each paging domain"
 
-bus() { basename "$(readlink -f "/sys/bus/pci/devices/$1/../..")"; }
+bus() { basename "$(readlink -f "/sys/bus/pci/devices/$1/..")"; }
 is "$(sort $d/registry | tr '\n' ' ')" "$(hvctl vpci list | awk '
 	{ sub("id=", "", $4); print $4 }' | sort | {
 		read -r x; read -r y

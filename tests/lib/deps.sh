@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs what building and testing need, from Debian's packages. Does
-# nothing when all is there. `deps.sh --list` prints the packages.
+# Installs what building and testing need, from Debian's packages, and those
+# named as arguments. Does nothing when all is there. `deps.sh --list` prints
+# the packages.
 
 . "$(dirname "$0")/common.sh"
 
@@ -15,6 +16,7 @@ if [ "${1:-}" = --list ]; then
 	printf '%s\n' $packages
 	exit
 fi
+packages="$packages $*"
 
 command -v dpkg-query >/dev/null ||
 	fail "this is no Debian machine: install by hand what '$0 --list' prints"

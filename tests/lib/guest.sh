@@ -77,6 +77,7 @@ build_initramfs() {
 	copy_modules "$kernel" "$tree" $guest_modules || return 1
 	cp "$build/module-$kernel-plain/src/hv_pviommu.ko" \
 		"$build/guest-ko-$kernel/dmaprobe.ko" \
+		"$build/guest-ko-$kernel/apitest/apitest.ko" \
 		"$tree/lib/modules/$rel/updates/" || return 1
 	cp "$top/src/modprobe.d/hv-pviommu.conf" "$tree/etc/modprobe.d/" ||
 		return 1
@@ -107,11 +108,12 @@ build_all() {
 	kernel_fetch "$kernel"
 	make -s -C "$top/tests/hvsim" O="$build/hvsim" >"$build/hvsim.log" \
 		2>&1 || { cat "$build/hvsim.log" >&2; return 1; }
+	build_module "$kernel" plain || return 1
 	make -s -C "$top/tests/guest" O="$build/guest" \
 		KO="$build/guest-ko-$kernel" \
+		SYMVERS="$build/module-$kernel-plain/src/Module.symvers" \
 		KDIR="$(kernel_headers "$kernel")" >"$build/guest.log" 2>&1 ||
 		{ cat "$build/guest.log" >&2; return 1; }
-	build_module "$kernel" plain || return 1
 	build_module "$kernel" canary || return 1
 	build_fio || return 1
 	build_initramfs "$kernel"

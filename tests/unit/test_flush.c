@@ -13,33 +13,10 @@
 
 #include "hv_pviommu_abi.h"
 #include "flush.h"
+#include "flush_model.h"
 #include "seed.h"
 
 #define APERTURE(bits) ((1ULL << (bits)) - 1)
-
-/* Fewest aligned blocks for pages a..b inside the block (base, shift). */
-static unsigned int count_blocks(u64 a, u64 b, u64 base, unsigned int shift)
-{
-	u64 top = base + ((1ULL << shift) - 1);
-	u64 half;
-
-	if (b < base || a > top)
-		return 0;
-	if (a <= base && b >= top)
-		return 1;
-	half = 1ULL << (shift - 1);
-	return count_blocks(a, b, base, shift - 1) +
-	       count_blocks(a, b, base + half, shift - 1);
-}
-
-static unsigned int covering_shift(u64 a, u64 b)
-{
-	unsigned int shift = 0;
-
-	while (a >> shift != b >> shift)
-		shift++;
-	return shift;
-}
 
 /* True if some entry names @page. */
 static bool plan_has(const struct hvp_flush_plan *plan, u64 page)

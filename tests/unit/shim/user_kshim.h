@@ -232,6 +232,32 @@ static inline void cond_resched(void)
 {
 }
 
+/* Tests make these, look at the references, and let the device go. */
+struct device {
+	atomic_int refs;
+	atomic_bool registered;
+};
+
+static inline struct device *get_device(struct device *dev)
+{
+	if (atomic_fetch_add(&dev->refs, 1) < 1)
+		abort();
+	return dev;
+}
+
+static inline void put_device(struct device *dev)
+{
+	if (atomic_fetch_sub(&dev->refs, 1) < 2)
+		abort();
+}
+
+static inline bool device_is_registered(struct device *dev)
+{
+	if (atomic_load(&dev->refs) < 1)
+		abort();
+	return atomic_load(&dev->registered);
+}
+
 void *kzalloc(size_t size, gfp_t gfp);
 void kfree(const void *p);
 
