@@ -49,7 +49,7 @@
 #endif
 
 /* Ids in use by somebody else that are skipped before giving up. */
-#define MAX_FOREIGN_IDS	16
+#define MAX_FOREIGN_IDS	64
 
 /* A crash kernel keeps clear of the ids of the kernel that crashed. */
 #define FIRST_ID	(HVP_DOMAIN_ID_DEFAULT + 1)
@@ -60,6 +60,8 @@ static LIST_HEAD(domains);		/* all of them */
 static LIST_HEAD(parked_devices);
 static bool parked;			/* devices are, and stay so */
 static DEFINE_IDA(domain_ids);
+static u32 foreign_ids[MAX_FOREIGN_IDS];	/* with devices, once */
+static unsigned int nr_foreign_ids;
 static struct hvp_caps host;		/* constant once started */
 static bool no_flush_list;		/* the host said so */
 
@@ -104,10 +106,33 @@ static int delete_domain(struct hvp_domain *domain)
 }
 
 /*
- * Creates a domain under an id of ours. An id that we did not give away and
- * the host has in use is left from a kernel before this one (kexec): that
- * domain goes. If it does not, its id is never used again. A crash kernel
- * leaves to the crashed one whatever it has.
+ * An id that we did not give away and the host has in use is left from a
+ * kernel before this one (kexec): that domain goes. With devices in it, it
+ * cannot: it is noted, and goes when the machine stops, as our domains do.
+ * Returns 0 if the id is free.
+ */
+static int delete_foreign(const struct hvp_device_domain *name)
+{
+	unsigned long flags;
+	int err;
+
+	err = hvp_call_delete_foreign_domain(name);
+	pr_info("domain %u is in the host already, from an earlier kernel: %s\n",
+		name->id, err ? "it stays" : "it goes");
+	if (err != -HVP_E_EXISTS)
+		return err;
+
+	spin_lock_irqsave(&attach_lock, flags);
+	if (nr_foreign_ids < MAX_FOREIGN_IDS)
+		foreign_ids[nr_foreign_ids++] = name->id;
+	spin_unlock_irqrestore(&attach_lock, flags);
+	return err;
+}
+
+/*
+ * Creates a domain under an id of ours. The id of a foreign domain that does
+ * not go is never used. A crash kernel leaves to the crashed one whatever it
+ * has.
  */
 static int create_domain(struct hvp_domain *domain)
 {
@@ -123,9 +148,7 @@ static int create_domain(struct hvp_domain *domain)
 		domain->name = domain_name(id);
 		err = hvp_call_create_domain(&domain->name);
 		if (err == -HVP_E_EXISTS && !is_kdump_kernel()) {
-			pr_info("domain %d is in the host already, from an earlier kernel: it goes\n",
-				id);
-			if (hvp_call_delete_domain(&domain->name))
+			if (delete_foreign(&domain->name))
 				continue;
 			err = hvp_call_create_domain(&domain->name);
 		}
@@ -659,17 +682,24 @@ void hvp_domain_unpark_devices(void)
  * hvp_domain_remove_all() - make the host forget all domains without devices
  *
  * After hvp_domain_park_devices(), so that is all of them, but for those with
- * devices that the host did not let go. From here on there is nothing to
- * flush, as nothing of an absent domain is cached.
+ * devices that the host did not let go. With them go those of an earlier
+ * kernel. From here on there is nothing to flush, as nothing of an absent
+ * domain is cached.
  *
  * Context: any; does not sleep.
  */
 void hvp_domain_remove_all(void)
 {
+	struct hvp_device_domain name;
 	struct hvp_domain *domain;
 	unsigned long flags;
 
 	spin_lock_irqsave(&attach_lock, flags);
+	/* By now their devices should have moved to ours. */
+	while (nr_foreign_ids) {
+		name = domain_name(foreign_ids[--nr_foreign_ids]);
+		hvp_call_delete_foreign_domain(&name);
+	}
 	list_for_each_entry(domain, &domains, all) {
 		if (domain->absent || !list_empty(&domain->devices))
 			continue;

@@ -115,6 +115,13 @@ static const struct call call_delete_domain = {
 	.consequence = "its id and its page tables are never used again",
 };
 
+static const struct call call_delete_foreign_domain = {
+	.code = HVP_CALL_DELETE_DOMAIN,
+	.name = "DELETE_DOMAIN",
+	.consequence = "another id is used",
+	.expected = HVP_E_EXISTS,
+};
+
 static const struct call call_configure_domain = {
 	.code = HVP_CALL_CONFIGURE_DOMAIN,
 	.name = "CONFIGURE_DOMAIN",
@@ -380,6 +387,16 @@ int hvp_call_create_domain(const struct hvp_device_domain *domain)
 			0, 0);
 }
 
+static int delete_domain(const struct call *call,
+			 const struct hvp_device_domain *domain)
+{
+	const struct hvp_delete_domain in = {
+		.domain = *domain,
+	};
+
+	return run_call(call, domain->id, &in, sizeof(in), NULL, 0, 0);
+}
+
 /**
  * hvp_call_delete_domain() - delete a domain, with all that is cached of it
  * @domain: no device may be attached to it
@@ -389,12 +406,20 @@ int hvp_call_create_domain(const struct hvp_device_domain *domain)
  */
 int hvp_call_delete_domain(const struct hvp_device_domain *domain)
 {
-	const struct hvp_delete_domain in = {
-		.domain = *domain,
-	};
+	return delete_domain(&call_delete_domain, domain);
+}
 
-	return run_call(&call_delete_domain, domain->id, &in, sizeof(in), NULL,
-			0, 0);
+/**
+ * hvp_call_delete_foreign_domain() - delete a domain that is not of our making
+ * @domain: devices may be attached to it
+ *
+ * Context: any but NMI.
+ * Return: 0; -HVP_E_EXISTS, not logged, if devices are attached; another
+ * errno.
+ */
+int hvp_call_delete_foreign_domain(const struct hvp_device_domain *domain)
+{
+	return delete_domain(&call_delete_foreign_domain, domain);
 }
 
 /**

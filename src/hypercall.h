@@ -28,6 +28,7 @@ int hvp_call_get_capabilities(struct hvp_capabilities *caps);
 int hvp_call_get_device_property(u64 device_id, u32 code, u64 *value);
 int hvp_call_create_domain(const struct hvp_device_domain *domain);
 int hvp_call_delete_domain(const struct hvp_device_domain *domain);
+int hvp_call_delete_foreign_domain(const struct hvp_device_domain *domain);
 int hvp_call_configure_domain(const struct hvp_device_domain *domain,
 			      u64 flags, u64 root);
 int hvp_call_attach_domain(const struct hvp_device_domain *domain,

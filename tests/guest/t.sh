@@ -9,6 +9,11 @@ insmod() { /sbin/insmod "$@"; }
 rmmod() { /sbin/rmmod "$@"; }
 modinfo() { /sbin/modinfo "$@"; }
 
+# Which kernel of the case this is: 1, 2 after a reboot, or what the one before
+# has put on the command line of the next.
+STAGE=$(sed -n 's/.*\bstage=\([0-9]*\).*/\1/p' /proc/cmdline)
+: "${STAGE:=$(($(hvctl boots) + 1))}"
+
 pass() { hvctl tap "ok - $*"; }
 miss() { hvctl tap "not ok - $*"; }
 note() { hvctl tap "# $*"; }

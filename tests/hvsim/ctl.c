@@ -98,6 +98,37 @@ static int do_uptime(void *opaque, int argc, char **argv, FILE *out)
 	return 0;
 }
 
+static int do_boots(void *opaque, int argc, char **argv, FILE *out)
+{
+	struct ctl *c = opaque;
+
+	(void)argc;
+	(void)argv;
+	fprintf(out, "%lu", c->vm->cfg.boots);
+	return 0;
+}
+
+static int do_peek(void *opaque, int argc, char **argv, FILE *out)
+{
+	struct ctl *c = opaque;
+	const void *p = NULL;
+	u64 gpa, val;
+	char *end;
+
+	if (argc == 2) {
+		gpa = strtoull(argv[1], &end, 0);
+		if (!*end && gpa % sizeof(val) == 0)
+			p = mem_ptr(vm_mem(c->vm), gpa, sizeof(val));
+	}
+	if (!p) {
+		fprintf(out, "usage: peek GPA, a multiple of 8 in guest memory");
+		return -1;
+	}
+	memcpy(&val, p, sizeof(val));
+	fprintf(out, "%llu", (unsigned long long)val);
+	return 0;
+}
+
 static int do_help(void *opaque, int argc, char **argv, FILE *out)
 {
 	struct ctl *c = opaque;
@@ -127,6 +158,9 @@ struct ctl *ctl_new(struct vm *vm, FILE *results)
 	ctl_register(vm, "counts", "hypercalls so far", do_counts, c);
 	ctl_register(vm, "uptime", "seconds since the machine started",
 		     do_uptime, c);
+	ctl_register(vm, "boots", "resets of the machine so far", do_boots, c);
+	ctl_register(vm, "peek", "GPA: 8 bytes of guest memory, as a number",
+		     do_peek, c);
 	return c;
 }
 

@@ -4,7 +4,9 @@
  * how it ended. dmaprobe_regs.h is its data sheet.
  *
  * Owns: registers and internal buffer of up to eight functions, each with one
- * MSI-X vector (table and PBA in BAR 2).
+ * MSI-X vector (table and PBA in BAR 2), and their beat: a counter that the
+ * device keeps writing to an address, whatever becomes of its driver. That is
+ * started from the control port; a function level reset or power-down ends it.
  *
  * Locking: everything runs under vm->lock, nothing waits. Commands execute
  * inside the register write, so that a test is deterministic; with DELAY they
@@ -43,6 +45,12 @@ struct dmaprobe {
 	struct work work;
 	u32 regs[DMAPROBE_CAS_PREV / 4 + 2];
 	u8 buffer[DMAPROBE_BUFFER_SIZE];
+	struct timer timer;
+	struct {
+		u64 iova;
+		u64 written, refused;
+		enum iommu_fault last;
+	} beat;
 };
 
 static u64 get_reg64(const struct dmaprobe *d, unsigned reg)
@@ -209,10 +217,72 @@ static void dmaprobe_bar_write(struct pci_func *f, int bar, u64 off,
 		write_reg(d, off, val);
 }
 
+/* ---- the beat ---- */
+
+static void do_beat(void *arg)
+{
+	struct dmaprobe *d = arg;
+	u64 count = d->beat.written + 1;
+
+	d->beat.last = pci_dma(&d->func, d->beat.iova, &count, sizeof(count),
+			       IOMMU_WRITE, NULL);
+	if (d->beat.last == IOMMU_OK)
+		d->beat.written++;
+	else
+		d->beat.refused++;
+}
+
+static void stop_beat(struct dmaprobe *d)
+{
+	if (d->timer.period_ns)
+		vm_set_timer(d->func.vm, &d->timer, 0);
+}
+
+static bool parse_u64(const char *text, u64 *val)
+{
+	char *end;
+
+	*val = strtoull(text, &end, 0);
+	return *text >= '0' && *text <= '9' && !*end;
+}
+
+int dmaprobe_ctl(void *opaque, int argc, char **argv, FILE *out)
+{
+	struct pci_func **f = opaque;
+	struct dmaprobe *d;
+	u64 ms, iova;
+
+	while (*f && argc > 1 && strcmp((*f)->name, argv[1]))
+		f++;
+	d = *f ? (*f)->opaque : NULL;
+	if (argc == 2 && d) {
+		fprintf(out, "%s %" PRIu64 " %" PRIu64 " %s",
+			d->timer.period_ns ? "on" : "off", d->beat.written,
+			d->beat.refused, iommu_fault_name(d->beat.last));
+		return 0;
+	}
+	if (argc == 3 && d && !strcmp(argv[2], "off")) {
+		stop_beat(d);
+		return 0;
+	}
+	if (argc == 4 && d && parse_u64(argv[2], &ms) && ms && ms <= 1000 &&
+	    parse_u64(argv[3], &iova) && iova % 8 == 0) {
+		d->beat.iova = iova;
+		d->beat.written = 0;
+		d->beat.refused = 0;
+		d->beat.last = IOMMU_OK;
+		vm_set_timer(d->func.vm, &d->timer, ms * 1000000);
+		return 0;
+	}
+	fprintf(out, "usage: beat NAME [MS IOVA | off], NAME that of a dmaprobe, MS up to 1000, IOVA of 8 bytes");
+	return -1;
+}
+
 static void dmaprobe_reset(struct pci_func *f)
 {
 	struct dmaprobe *d = f->opaque;
 
+	stop_beat(d);
 	memset(d->regs, 0, sizeof(d->regs));
 	memset(d->buffer, 0, sizeof(d->buffer));
 }
@@ -233,6 +303,8 @@ static struct dmaprobe *new_function(struct vm *vm, struct iommu *iommu,
 		return NULL;
 	d->work.fn = run_delayed;
 	d->work.arg = d;
+	d->timer.fn = do_beat;
+	d->timer.arg = d;
 	if (nr > 1)
 		snprintf(name, sizeof(name), "dmaprobe%u.%u", index, fn);
 	else

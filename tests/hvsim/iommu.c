@@ -113,6 +113,22 @@ void iommu_device_remove(struct iommu *mmu, u32 logical_id)
 	dev->there = false;
 }
 
+void iommu_unload(void *opaque)
+{
+	struct iommu *mmu = opaque;
+	struct iommu_device *dev;
+	unsigned i;
+
+	if (!mmu->cfg.unload_drop)
+		return;
+	for (dev = mmu->devices; dev; dev = dev->next)
+		device_leave_domain(dev, DEVICE_UNATTACHED);
+	for (i = 0; i < NR_DOMAIN_BUCKETS; i++)
+		while (mmu->domains[i])
+			domain_delete(mmu, mmu->domains[i]);
+	log_info("iommu: all domains dropped after an unload");
+}
+
 unsigned iommu_leftovers(struct iommu *mmu, FILE *out)
 {
 	struct iommu_domain *dom;
@@ -126,13 +142,10 @@ unsigned iommu_leftovers(struct iommu *mmu, FILE *out)
 			n++;
 		}
 	for (dev = mmu->devices; dev; dev = dev->next) {
-		if (dev->state == DEVICE_UNATTACHED)
+		if (dev->state != DEVICE_ATTACHED)
 			continue;
-		if (dev->state == DEVICE_ATTACHED)
-			fprintf(out, "device %s left in domain %" PRIu32 "\n",
-				dev->name, dev->dom->id);
-		else
-			fprintf(out, "device %s left detached\n", dev->name);
+		fprintf(out, "device %s left in domain %" PRIu32 "\n",
+			dev->name, dev->dom->id);
 		n++;
 	}
 	return n;
@@ -218,8 +231,10 @@ static enum iommu_fault translate(struct iommu *mmu, struct iommu_device *dev,
 		return IOMMU_OK;
 	}
 	f = walk_translate(mmu, dev, dom, iova, op, gpa);
-	if (!f)
+	if (!f) {
 		dev->translated++;
+		dev->forgiven += dom->forgiven;
+	}
 	return f;
 }
 
@@ -301,6 +316,8 @@ enum iommu_fault iommu_dma(struct iommu *mmu, u32 logical_id, u64 iova,
 				*fault_iova = iova;
 			return f;
 		}
+		if (gpa < mmu->watch_end && gpa + n > mmu->watch_start)
+			dev->watched++;
 		transfer(mem, p, n, op);
 		p += n;
 		iova += n;

@@ -26,6 +26,7 @@ struct iommu_config {
 	bool list_walk;		/* FLUSH_LIST drops walk cache entries as well */
 	u32 cap_size;		/* "size" field of the capability output */
 	bool neg_cache;		/* not-present entries are cached as well */
+	bool unload_drop;	/* VMBus UNLOAD drops domains and attachments */
 	bool scribble;		/* poison output, overwrite input after use */
 };
 
@@ -80,12 +81,15 @@ enum iommu_fault iommu_dma(struct iommu *mmu, u32 logical_id, u64 iova,
 			   void *buf, size_t len, enum iommu_op op,
 			   u64 *fault_iova);
 
+/* The guest has left the VMBus: `unload=drop` forgets all it had set up. */
+void iommu_unload(void *opaque);
+
 /* Control word "iommu ...": counts, faults, domains, caps, fail, ... */
 int iommu_ctl(void *opaque, int argc, char **argv, FILE *out);
 
 /* Per-call counts and efficiency, as the table printed at exit. */
 void iommu_print_counts(struct iommu *mmu, FILE *out);
-/* Domains and attachments left; 0 when the host is as it was at start. */
+/* Domains and attachments left. A detached device holds nothing. */
 unsigned iommu_leftovers(struct iommu *mmu, FILE *out);
 
 #endif

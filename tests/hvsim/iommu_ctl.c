@@ -106,6 +106,13 @@ static int parse_key(struct iommu_config *c, const char *key,
 		{ "listwalk", &c->list_walk }, { "neg", &c->neg_cache },
 		{ "scribble", &c->scribble },
 	};
+	const struct {
+		const char *key, *no, *yes;
+		bool *val;
+	} choices[] = {
+		{ "stale", "violation", "ok", &c->allow_stale },
+		{ "unload", "keep", "drop", &c->unload_drop },
+	};
 	u64 n;
 	bool b;
 	size_t i;
@@ -124,6 +131,19 @@ static int parse_key(struct iommu_config *c, const char *key,
 			continue;
 		if (!parse_bool(value ? value : "1", bools[i].val))
 			goto bad_bool;
+		return 0;
+	}
+
+	for (i = 0; i < ARRAY_SIZE(choices); i++) {
+		if (strcmp(key, choices[i].key))
+			continue;
+		if (!value || (strcmp(value, choices[i].no) &&
+			       strcmp(value, choices[i].yes)))
+			return reject(err, errlen,
+				      "iommu: %s must be %s or %s, not '%s'",
+				      key, choices[i].yes, choices[i].no,
+				      value ? value : "");
+		*choices[i].val = !strcmp(value, choices[i].yes);
 		return 0;
 	}
 
@@ -155,13 +175,6 @@ static int parse_key(struct iommu_config *c, const char *key,
 				      "iommu: size must be a number, not '%s'",
 				      value ? value : "");
 		c->cap_size = n;
-	} else if (!strcmp(key, "stale")) {
-		if (!value || (strcmp(value, "ok") &&
-			       strcmp(value, "violation")))
-			return reject(err, errlen,
-				      "iommu: stale must be ok or violation, not '%s'",
-				      value ? value : "");
-		c->allow_stale = !strcmp(value, "ok");
 	} else {
 		return reject(err, errlen, "iommu: unknown option '%s'", key);
 	}
@@ -265,6 +278,8 @@ static void reset_counts(struct iommu *mmu)
 		dev->translated = 0;
 		dev->untranslated = 0;
 		dev->blocked = 0;
+		dev->forgiven = 0;
+		dev->watched = 0;
 	}
 	for (i = 0; i < NR_DOMAIN_BUCKETS; i++)
 		for (dom = mmu->domains[i]; dom; dom = dom->next)
@@ -488,6 +503,57 @@ static int ctl_stale_hits(struct args *a)
 	return 0;
 }
 
+static int ctl_forgive(struct args *a)
+{
+	struct iommu_domain *dom;
+	unsigned i;
+
+	for (i = 0; i < NR_DOMAIN_BUCKETS; i++)
+		for (dom = a->mmu->domains[i]; dom; dom = dom->next)
+			dom->forgiven = true;
+	return 0;
+}
+
+static int ctl_forgiven_dma(struct args *a)
+{
+	const struct iommu_device *dev;
+
+	dev = device_argument(a->mmu, a->argv[0], a->out);
+	if (!dev)
+		return -1;
+	fprintf(a->out, "%" PRIu64 "\n", dev->forgiven);
+	return 0;
+}
+
+static int ctl_watch(struct args *a)
+{
+	struct iommu_device *dev;
+	u64 start, end;
+
+	if (!parse_number(a->argv[0], UINT64_MAX, &start) ||
+	    !parse_number(a->argv[1], UINT64_MAX, &end) || end < start) {
+		fprintf(a->out, "iommu: watch: '%s' '%s' is no range\n",
+			a->argv[0], a->argv[1]);
+		return -1;
+	}
+	a->mmu->watch_start = start;
+	a->mmu->watch_end = end;
+	for (dev = a->mmu->devices; dev; dev = dev->next)
+		dev->watched = 0;
+	return 0;
+}
+
+static int ctl_watched(struct args *a)
+{
+	const struct iommu_device *dev;
+
+	dev = device_argument(a->mmu, a->argv[0], a->out);
+	if (!dev)
+		return -1;
+	fprintf(a->out, "%" PRIu64 "\n", dev->watched);
+	return 0;
+}
+
 static bool parse_status(const char *text, u16 *status)
 {
 	static const struct {
@@ -612,6 +678,14 @@ static const struct word words[] = {
 	  1, 4, ctl_fail },
 	{ "partial", "N", "rep calls stop after N elements; 0: never", 1, 1,
 	  ctl_partial },
+	{ "forgive", "", "the tables of the domains there are now may hold anything from now on: their kernel is gone",
+	  0, 0, ctl_forgive },
+	{ "forgiven-dma", "NAME", "accesses of a device that such a domain has translated",
+	  1, 1, ctl_forgiven_dma },
+	{ "watch", "START END", "watches a range of guest memory, END not in it",
+	  2, 2, ctl_watch },
+	{ "watched", "NAME", "accesses of a device to it since then", 1, 1,
+	  ctl_watched },
 	{ "reset-counts", "", "all counts to zero, but not the faults", 0, 0,
 	  ctl_reset_counts },
 };

@@ -60,6 +60,7 @@ void domain_configure_static(struct iommu *mmu, struct iommu_domain *dom,
 			     enum domain_kind kind)
 {
 	tlb_drop_domain(&mmu->tlb, dom);
+	dom->forgiven = false;
 	dom->kind = kind;
 	dom->levels = 0;
 	dom->root = 0;
@@ -76,6 +77,7 @@ void domain_configure_paging(struct iommu *mmu, struct iommu_domain *dom,
 	unsigned decoded = level_shift(levels) + 9;
 
 	tlb_drop_domain(&mmu->tlb, dom);
+	dom->forgiven = false;
 	dom->kind = DOMAIN_PAGING;
 	dom->levels = levels;
 	dom->root = root;

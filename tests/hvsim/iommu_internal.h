@@ -61,6 +61,8 @@ struct iommu_domain {
 	u32 id;
 	enum domain_kind kind;
 	unsigned attached;		/* devices */
+	/* Of a kernel that is gone: its tables may hold anything by now. */
+	bool forgiven;
 
 	/* Paging: as it was when CONFIGURE read it. */
 	unsigned levels;
@@ -89,6 +91,8 @@ struct iommu_device {
 	enum device_state state;
 	struct iommu_domain *dom;	/* DEVICE_ATTACHED only */
 	u64 translated, untranslated, blocked;
+	u64 forgiven;			/* translated by a forgiven domain */
+	u64 watched;			/* reached the watched memory */
 };
 
 struct fault_record {
@@ -151,6 +155,7 @@ struct iommu {
 	struct fault_record fault[NR_FAULT_RECORDS];
 	u64 nr_faults;		/* the last is fault[(nr_faults - 1) % 64] */
 	u64 nr_blocked;
+	u64 watch_start, watch_end;	/* [start, end) of guest memory */
 	u64 nr_stale;		/* accesses through an unmapped entry */
 	u64 nr_ad_missing;	/* leaves used with A or D clear */
 	u64 nr_hits, nr_misses;

@@ -41,6 +41,7 @@ static struct {
 	const char *console, *results, *trace;
 	struct iommu_config iommu;
 	u32 vpci_max, vmbus_max;
+	enum vpci_unclean unclean;
 	struct device devices[MAX_DEVICES];
 	unsigned nr_devices;
 	bool reboot, interactive, keep_going, strict_exit, counts;
@@ -58,6 +59,10 @@ static struct {
 
 /* The machine, for finish_now(). */
 static struct vm *the_vm;
+
+/* All functions of all probes, and NULL. */
+static struct pci_func *probes[MAX_DEVICES * 8 + 1];
+static unsigned nr_probes;
 
 /* ---- options ---- */
 
@@ -194,6 +199,18 @@ static void parse_mask(const char *text)
 	free(copy);
 }
 
+static enum vpci_unclean parse_unclean(const char *name, const char *text)
+{
+	if (!strcmp(text, "reset"))
+		return VPCI_RESET;
+	if (!strcmp(text, "held"))
+		return VPCI_HELD;
+	if (strcmp(text, "running"))
+		die("--%s \"%s\": reset, held or running is needed", name,
+		    text);
+	return VPCI_RUNNING;
+}
+
 static bool parse_choice(const char *name, const char *text, const char *no,
 			 const char *yes)
 {
@@ -204,7 +221,8 @@ static bool parse_choice(const char *name, const char *text, const char *no,
 
 enum option_id {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_DEVICE,
-	OPT_IOMMU, OPT_VPCI_MAX, OPT_VMBUS_MAX, OPT_CONSOLE, OPT_INTERACTIVE,
+	OPT_IOMMU, OPT_VPCI_MAX, OPT_VPCI_UNCLEAN, OPT_VMBUS_MAX, OPT_CONSOLE,
+	OPT_INTERACTIVE,
 	OPT_RESULTS, OPT_TRACE, OPT_MASK, OPT_ISOLATED, OPT_ROOT, OPT_ON_RESET,
 	OPT_ON_PANIC, OPT_KEEP_GOING, OPT_STRICT_EXIT, OPT_COUNTS, OPT_TIMEOUT,
 	OPT_VERBOSE, OPT_HELP,
@@ -229,6 +247,10 @@ static const struct option_info {
 	  "\"off\" or KEY=VALUE,...: what the para-virtual IOMMU offers" },
 	{ OPT_VPCI_MAX, "vpci-max", "VERSION",
 	  "highest vPCI protocol, 1.1 to 1.4 (default: 1.4)" },
+	{ OPT_VPCI_UNCLEAN, "vpci-unclean", "reset|held|running",
+	  "what becomes of devices whose bus is closed in D0, as a\n"
+	  "crash leaves them: reset (default), or they go on, and\n"
+	  "D0 entry is refused before D0 exit (held), or is not" },
 	{ OPT_VMBUS_MAX, "vmbus-max", "VERSION",
 	  "highest VMBus protocol, 4.0 to 5.3 (default: 5.3)" },
 	{ OPT_CONSOLE, "console", "FILE",
@@ -250,7 +272,7 @@ static const struct option_info {
 	{ OPT_KEEP_GOING, "keep-going", NULL,
 	  "a violation is counted and does not end the run" },
 	{ OPT_STRICT_EXIT, "strict-exit", NULL,
-	  "domains left at power-off are an error" },
+	  "domains left at power-off or reset are an error" },
 	{ OPT_COUNTS, "counts", NULL, "print hypercall counts at the end" },
 	{ OPT_TIMEOUT, "timeout", "SECONDS", "end the run after this time" },
 	{ OPT_VERBOSE, "verbose", NULL, "more messages" },
@@ -310,6 +332,9 @@ static void apply_option(const struct option_info *o, const char *arg)
 		break;
 	case OPT_VPCI_MAX:
 		opt.vpci_max = parse_version(o->name, arg, 0x10001, 0x10004);
+		break;
+	case OPT_VPCI_UNCLEAN:
+		opt.unclean = parse_unclean(o->name, arg);
 		break;
 	case OPT_VMBUS_MAX:
 		opt.vmbus_max = parse_version(o->name, arg, 0x40000, 0x50003);
@@ -450,6 +475,8 @@ static void add_device(struct vm *vm, struct device *d)
 				     err, sizeof(err));
 	if (nr < 0)
 		die("--device %s: %s", d->name, err);
+	for (int fn = 0; !d->nvme && fn < nr; fn++)
+		probes[nr_probes++] = funcs[fn];
 	if (!vpci_add_bus(vm->vpci, d->name, d->guid, funcs, (unsigned)nr,
 			  !d->absent, err, sizeof(err)))
 		die("--device %s: %s", d->name, err);
@@ -468,12 +495,16 @@ static struct vm *assemble(FILE *console, FILE *results, struct trace *trace)
 	vm->synic = synic_new(vm);
 	vm->vmbus = vmbus_new(vm, vm->synic, opt.vmbus_max);
 	vm->vpci = vpci_new(vm, vm->vmbus, vm->iommu, opt.vpci_max);
+	vpci_set_unclean(vm->vpci, opt.unclean);
+	vmbus_on_unload(vm->vmbus, iommu_unload, vm->iommu);
 	for (i = 0; i < opt.nr_devices; i++)
 		add_device(vm, &opt.devices[i]);
 	ctl_register(vm, "vpci", "list | offer|eject|rescind|state NAME",
 		     vpci_ctl, vm->vpci);
 	ctl_register(vm, "iommu", "help: what can be asked of the IOMMU",
 		     iommu_ctl, vm->iommu);
+	ctl_register(vm, "beat", "NAME [MS IOVA|off]: DMA of a dmaprobe that goes on and on",
+		     dmaprobe_ctl, probes);
 	boot_load(vm, opt.kernel, opt.initrd, opt.append);
 	acpi_build(vm);
 	vm->serial = serial_new(vm, console, opt.interactive);
@@ -481,10 +512,9 @@ static struct vm *assemble(FILE *console, FILE *results, struct trace *trace)
 }
 
 /* The same program with the same arguments; does not return. */
-static void start_anew(char **argv, unsigned long boots, u64 deadline,
-		       unsigned long violations)
+static void start_anew(char **argv, u64 deadline, unsigned long violations)
 {
-	set_env_number(BOOTS_ENV, boots + 1);
+	set_env_number(BOOTS_ENV, opt.machine.boots + 1);
 	set_env_number(DEADLINE_ENV, deadline);
 	set_env_number(VIOLATIONS_ENV, violations);
 	vm_keep_handover();
@@ -495,7 +525,6 @@ static void start_anew(char **argv, unsigned long boots, u64 deadline,
 
 int main(int argc, char **argv)
 {
-	unsigned long boots = env_number(BOOTS_ENV);
 	unsigned long violations = env_number(VIOLATIONS_ENV);
 	u64 deadline = env_number(DEADLINE_ENV);
 	FILE *console = stdout, *results = NULL;
@@ -505,14 +534,15 @@ int main(int argc, char **argv)
 
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	parse_options(argc, argv);
+	opt.machine.boots = env_number(BOOTS_ENV);
 	if (opt.timeout && !deadline)
 		deadline = clock_ns() + opt.timeout * 1000000000;
 	if (opt.console)
-		console = open_output("console", opt.console, boots);
+		console = open_output("console", opt.console, opt.machine.boots);
 	if (opt.results)
-		results = open_output("results", opt.results, boots);
+		results = open_output("results", opt.results, opt.machine.boots);
 	if (opt.trace)
-		trace = trace_open(opt.trace, boots);
+		trace = trace_open(opt.trace, opt.machine.boots);
 	violation_setup(results, opt.keep_going);
 	violation_exit = finish_now;
 	atexit(restore_terminal);
@@ -530,12 +560,13 @@ int main(int argc, char **argv)
 	serial_finish(vm->serial);
 	if (opt.counts)
 		hypercall_print_counts(vm->calls, stderr);
-	if (vm->reset_wanted && opt.reboot)
-		start_anew(argv, boots, deadline, violations);
-	if (code == HVSIM_OK && opt.strict_exit &&
+	if ((code == HVSIM_OK || vm->reset_wanted) && opt.strict_exit &&
 	    iommu_leftovers(vm->iommu, stderr)) {
-		log_info("powered off with IOMMU state left (--strict-exit)");
+		log_info("%s with IOMMU state left (--strict-exit)",
+			 code == HVSIM_OK ? "powered off" : "reset");
 		code = HVSIM_LEAK;
+	} else if (vm->reset_wanted && opt.reboot) {
+		start_anew(argv, deadline, violations);
 	}
 	if (violations) {
 		log_info("%lu violations", violations);

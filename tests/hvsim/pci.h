@@ -103,4 +103,12 @@ int dmaprobe_create(struct vm *vm, struct iommu *iommu, unsigned index,
 		    char *opts, struct pci_func *out[8], char *err,
 		    size_t errlen);
 
+/*
+ * Control word "beat NAME [MS IOVA | off]": has a dmaprobe write a counter to
+ * IOVA every MS milliseconds, whatever becomes of its driver; without more,
+ * prints: on|off, how often it was written, how often not, and why the last
+ * time. @opaque: array of the functions, ends with NULL.
+ */
+int dmaprobe_ctl(void *opaque, int argc, char **argv, FILE *out);
+
 #endif

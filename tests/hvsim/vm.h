@@ -42,6 +42,7 @@ struct machine_config {
 	bool isolated;		/* looks like a confidential (VBS) VM */
 	bool root;		/* looks like a root partition */
 	bool panic_exit;	/* end the run when the guest reports a crash */
+	unsigned long boots;	/* resets so far */
 };
 
 struct vcpu {
@@ -74,6 +75,7 @@ struct vm {
 
 	struct mmio_window *windows;
 	struct work *work_head, **work_tail;
+	struct timer *timers;
 	pthread_cond_t work_cond;
 	pthread_t worker;
 	bool worker_started;

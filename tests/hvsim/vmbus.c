@@ -230,6 +230,9 @@ struct vmbus {
 	struct synic *synic;
 	u32 max_version;
 
+	void (*unloaded)(void *opaque);
+	void *unloaded_arg;
+
 	u32 version;		/* 0: not connected */
 	u32 message_vp;
 	bool offers_wanted;
@@ -876,6 +879,8 @@ static void on_unload(struct vmbus *b, const void *msg)
 
 	(void)msg;
 	forget_connection(b);
+	if (b->unloaded)
+		b->unloaded(b->unloaded_arg);
 	post_message(b, &r, sizeof(r));
 }
 
@@ -1116,6 +1121,12 @@ struct vmbus *vmbus_new(struct vm *vm, struct synic *synic, u32 max_version)
 	b->synic = synic;
 	b->max_version = max_version;
 	return b;
+}
+
+void vmbus_on_unload(struct vmbus *b, void (*fn)(void *opaque), void *opaque)
+{
+	b->unloaded = fn;
+	b->unloaded_arg = opaque;
 }
 
 struct vmbus_chan *vmbus_chan_new(struct vmbus *b, const u8 type[16],

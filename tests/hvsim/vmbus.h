@@ -26,6 +26,8 @@ struct vmbus_chan_ops {
 
 /* @max_version e.g. 0x50003. */
 struct vmbus *vmbus_new(struct vm *vm, struct synic *synic, u32 max_version);
+/* Called when the guest has said goodbye (UNLOAD), all channels closed. */
+void vmbus_on_unload(struct vmbus *b, void (*fn)(void *opaque), void *opaque);
 /* A channel of @type/@instance (raw GUID bytes). Not offered yet. */
 struct vmbus_chan *vmbus_chan_new(struct vmbus *b, const u8 type[16],
 				  const u8 instance[16],

@@ -46,6 +46,7 @@
 #define STATUS_INVALID_PARAMETER ((s32)0xc000000d)
 #define STATUS_REVISION_MISMATCH ((s32)0xc0000059)
 #define STATUS_NO_RESOURCES ((s32)0xc000009a)
+#define STATUS_INVALID_DEVICE_STATE ((s32)0xc0000184)
 
 #define MESSAGE_BASE 0x42490000u
 #define MESSAGE(n) (MESSAGE_BASE + (n))
@@ -235,6 +236,7 @@ struct vpci_bus {
 	} func[MAX_FUNCS];
 
 	enum bus_state state;
+	bool powered;		/* though not in D0: closed without D0EXIT */
 	bool ejecting;
 	struct work eject_work;
 
@@ -251,6 +253,7 @@ struct vpci {
 	struct vmbus *vmbus;
 	struct iommu *iommu;
 	u32 max_version;
+	enum vpci_unclean unclean;
 	unsigned nr_buses;
 	struct vpci_bus *buses;
 };
@@ -543,15 +546,22 @@ static void close_window(struct vpci_bus *bus)
 
 /* ---- bus life cycle ---- */
 
-/* What D0EXIT does: window shut, functions as after power-on. */
-static void power_down(struct vpci_bus *bus)
+/* Window shut, no interrupts; the functions themselves go on. */
+static void disconnect(struct vpci_bus *bus)
 {
 	close_window(bus);
-	for (unsigned fn = 0; fn < bus->nr_funcs; fn++) {
+	for (unsigned fn = 0; fn < bus->nr_funcs; fn++)
 		bus->func[fn].assigned = false;
-		pci_func_reset(bus->func[fn].f);
-	}
 	drop_interrupts(bus, -1);
+}
+
+/* What D0EXIT does: functions as after power-on. */
+static void power_down(struct vpci_bus *bus)
+{
+	disconnect(bus);
+	for (unsigned fn = 0; fn < bus->nr_funcs; fn++)
+		pci_func_reset(bus->func[fn].f);
+	bus->powered = false;
 }
 
 static void remove_function(struct vpci_bus *bus, unsigned fn)
@@ -569,6 +579,7 @@ static void remove_functions(struct vpci_bus *bus)
 {
 	for (unsigned fn = 0; fn < bus->nr_funcs; fn++)
 		remove_function(bus, fn);
+	bus->powered = false;
 }
 
 static void offer_bus(struct vpci_bus *bus)
@@ -613,7 +624,14 @@ static void on_closed(void *opaque)
 {
 	struct vpci_bus *bus = opaque;
 
-	power_down(bus);
+	if (bus->v->unclean != VPCI_RESET && !bus->ejecting &&
+	    (bus->state == BUS_D0 || bus->powered)) {
+		disconnect(bus);
+		bus->powered = true;
+		log_debug("%s: closed in D0, goes on", bus->name);
+	} else {
+		power_down(bus);
+	}
 	bus->version = 0;
 	if (bus->state != BUS_LEAVING)
 		bus->state = BUS_OFFERED;
@@ -756,6 +774,13 @@ static void on_d0entry(struct vpci_bus *bus, const struct request *rq)
 		complete_status(bus, rq, STATUS_INVALID_PARAMETER);
 		return;
 	}
+	if (bus->powered && bus->v->unclean == VPCI_HELD) {
+		log_info("%s: BUS_D0ENTRY refused: in D0 since an earlier connection",
+			 bus->name);
+		complete_status(bus, rq, STATUS_INVALID_DEVICE_STATE);
+		return;
+	}
+	bus->powered = false;
 	bus->window = m.window;
 	bus->state = BUS_D0;
 	vm_mmio_add(bus->v->vm, bus->window, WINDOW_SIZE, &window_ops, bus);
@@ -1316,6 +1341,11 @@ struct vpci *vpci_new(struct vm *vm, struct vmbus *vmbus, struct iommu *iommu,
 	v->iommu = iommu;
 	v->max_version = max_version;
 	return v;
+}
+
+void vpci_set_unclean(struct vpci *v, enum vpci_unclean unclean)
+{
+	v->unclean = unclean;
 }
 
 static void plug_functions(struct vpci_bus *bus, struct pci_func **funcs)

@@ -15,6 +15,14 @@ struct vpci_bus;
 /* @max_version: highest protocol offered, 0x10001..0x10004. */
 struct vpci *vpci_new(struct vm *vm, struct vmbus *vmbus, struct iommu *iommu,
 		      u32 max_version);
+
+/* What becomes of the functions of a bus in D0 when its channel is closed. */
+enum vpci_unclean {
+	VPCI_RESET,	/* powered down (default) */
+	VPCI_HELD,	/* go on; D0ENTRY is refused until D0EXIT */
+	VPCI_RUNNING,	/* go on, also when D0 is entered again */
+};
+void vpci_set_unclean(struct vpci *v, enum vpci_unclean unclean);
 /*
  * A bus with its functions, named (for control commands) @name. @guid is the
  * instance GUID as 16 raw bytes in wire order. Offered at once when

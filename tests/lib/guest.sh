@@ -65,7 +65,8 @@ build_initramfs() {
 	cp "$top/tests/guest/init" "$tree/init"
 	cp "$top"/tests/guest/*.sh "$tree/"
 	cp "$build/guest/hvctl" "$build/guest/dmaprobe" \
-		"$build/guest/vfio-probe" "$tree/bin/" || return 1
+		"$build/guest/kload" "$build/guest/vfio-probe" \
+		"$tree/bin/" || return 1
 	copy_program "$tree" /usr/bin/kmod || return 1
 	mkdir -p "$tree/sbin"
 	for m in modprobe rmmod insmod depmod lsmod modinfo; do
@@ -101,6 +102,19 @@ build_fio() {
 		mv "$out.new" "$out"
 }
 
+# The kernel that a guest starts by kexec.
+kexec_cpio() { echo "$build/kexec-$(kernel_release "$1").cpio"; }
+
+build_kexec() {
+	local tree=$build/kexec out
+	out=$(kexec_cpio "$1")
+	[ -e "$out" ] && return 0
+	rm -rf "$tree"
+	mkdir -p "$tree/boot" &&
+		cp "$(kernel_image "$1")" "$tree/boot/vmlinuz" &&
+		pack "$tree" >"$out.new" && mv "$out.new" "$out"
+}
+
 # build_all KERNEL: everything, quick when nothing changed.
 build_all() {
 	local kernel=$1
@@ -115,6 +129,6 @@ build_all() {
 		KDIR="$(kernel_headers "$kernel")" >"$build/guest.log" 2>&1 ||
 		{ cat "$build/guest.log" >&2; return 1; }
 	build_module "$kernel" canary || return 1
-	build_fio || return 1
+	build_fio && build_kexec "$kernel" || return 1
 	build_initramfs "$kernel"
 }

@@ -216,6 +216,73 @@ static void test_delay_and_irq(void **state)
 	assert_int_equal(fake_raised[0], 2);
 }
 
+static char answer[200];
+
+static int beat(const char *line)
+{
+	char copy[100], *argv[8], *save, *p;
+	FILE *out = fmemopen(answer, sizeof(answer), "w");
+	struct pci_func *list[] = { funcs[0], funcs[1], NULL };
+	int argc = 0, ret;
+
+	snprintf(copy, sizeof(copy), "beat %s", line);
+	for (p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save))
+		argv[argc++] = p;
+	answer[0] = 0;
+	ret = dmaprobe_ctl(list, argc, argv, out);
+	fclose(out);
+	return ret;
+}
+
+static void test_beat(void **state)
+{
+	static const char *const bad[] = {
+		"", "dmaprobe1", "dmaprobe1.2", "dmaprobe1.1 10", "nvme0 off",
+		"dmaprobe1.1 0 0x3000", "dmaprobe1.1 1001 0x3000",
+		"dmaprobe1.1 x 0x3000", "dmaprobe1.1 10 0x3004",
+		"dmaprobe1.1 10 0x3000 1",
+	};
+	u64 count;
+
+	(void)state;
+	fake_timer = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(beat(bad[i]), -1);
+	assert_null(fake_timer);
+	assert_int_equal(beat("dmaprobe1.1 10 0x3000"), 0);
+	assert_non_null(fake_timer);
+	assert_int_equal(fake_timer->period_ns, 10000000);
+	for (unsigned i = 0; i < 3; i++)
+		fake_timer->fn(fake_timer->arg);
+	memcpy(&count, fake_ram + DATA, sizeof(count));
+	assert_int_equal(count, 3);
+	assert_int_equal(beat("dmaprobe1.1"), 0);
+	assert_string_equal(answer, "on 3 0 fake fault");
+	assert_int_equal(beat("dmaprobe1.0"), 0);
+	assert_string_equal(answer, "off 0 0 fake fault");
+
+	/* what is refused is not counted as written */
+	fake_fault[DATA / 4096] = IOMMU_FAULT_NOT_PRESENT;
+	fake_timer->fn(fake_timer->arg);
+	fake_fault[DATA / 4096] = IOMMU_OK;
+	fake_timer->fn(fake_timer->arg);
+	memcpy(&count, fake_ram + DATA, sizeof(count));
+	assert_int_equal(count, 4);
+	assert_int_equal(beat("dmaprobe1.1"), 0);
+	assert_string_equal(answer, "on 4 1 fake fault");
+
+	/* it ends when told so, and with a reset of that very function */
+	assert_int_equal(beat("dmaprobe1.1 off"), 0);
+	assert_null(fake_timer);
+	assert_int_equal(beat("dmaprobe1.1 10 0x3000"), 0);
+	funcs[0]->ops->reset(funcs[0]);
+	assert_non_null(fake_timer);
+	funcs[1]->ops->reset(funcs[1]);
+	assert_null(fake_timer);
+	assert_int_equal(beat("dmaprobe1.1"), 0);
+	assert_string_equal(answer, "off 0 0 fake fault");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +295,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_delay_and_irq, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_beat, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1214,6 +1214,117 @@ static void test_devices(void **state)
 	expect_none();
 }
 
+static void test_unload(void **state)
+{
+	(void)state;
+	paging_domain(5);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(attach(5, DEV1), 0);
+	assert_int_equal(detach(DEV1), 0);
+	iommu_unload(mmu);
+	assert_int_equal(ctl_number("domain-count"), 1);
+	assert_int_equal(ctl("device nvme0"), 0);
+	assert_string_equal(answer, "5 paging\n");
+
+	assert_int_equal(ctl("config unload=drop"), 0);
+	iommu_unload(mmu);
+	assert_int_equal(ctl_number("domain-count"), 0);
+	assert_int_equal(ctl("device nvme0"), 0);
+	assert_string_equal(answer, "0 unattached\n");
+	assert_int_equal(ctl("device dmaprobe0"), 0);
+	assert_string_equal(answer, "0 unattached\n");
+	paging_domain(5);
+	expect_none();
+}
+
+/* The tables of a kernel that is gone hold anything, and are used as such. */
+static void test_forgive(void **state)
+{
+	u64 root = paging_domain(5);
+
+	(void)state;
+	map(root, 0x1000, DATA_GPA, RW);
+	map(root, 0x2000, DATA_GPA, RW);
+	map(root, M2, DATA_GPA, RW);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(attach(5, DEV1), 0);
+	assert_int_equal(dma_read(DEV0, 0x1000), 0);
+	assert_int_equal(ctl_number("forgiven-dma nvme0"), 0);
+	assert_int_equal(ctl("forgive"), 0);
+
+	/* unmapped, changed, garbage, another table */
+	*entry_at(root, 4, 0x1000, 1) = 0;
+	assert_int_equal(dma_read(DEV0, 0x1000), 0);
+	*entry_at(root, 4, 0x1000, 1) = (DATA_GPA + K4) | RO;
+	assert_int_equal(dma_read(DEV0, 0x1000), 0);
+	*entry_at(root, 4, 0x2000, 1) = 0xfff;
+	assert_int_equal(try_read(DEV0, 0x2000), IOMMU_OK);
+	*entry_at(root, 4, M2, 2) = 0x1234;
+	assert_int_equal(try_read(DEV0, M2), IOMMU_FAULT_NOT_PRESENT);
+	*entry_at(root, 4, 0, 3) = new_table() | RW;
+	assert_int_equal(dma_read(DEV0, 0x1000), 0);
+	assert_int_equal(flush(5), 0);
+	assert_int_equal(ctl_number("forgiven-dma nvme0"), 4);
+	assert_int_equal(ctl_number("forgiven-dma dmaprobe0"), 0);
+	assert_int_equal(ctl("forgiven-dma nobody"), -1);
+	expect_none();
+
+	/* a new domain under the same id is not */
+	assert_int_equal(detach(DEV0), 0);
+	assert_int_equal(detach(DEV1), 0);
+	assert_int_equal(delete(5), 0);
+	expect_none();
+	root = paging_domain(5);
+	map(root, 0x1000, DATA_GPA, RW);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(dma_read(DEV0, 0x1000), 0);
+	*entry_at(root, 4, 0x1000, 1) = 0;
+	try_read(DEV0, 0x1000);
+	expect_violation("stale window");
+
+	/* nor one that is configured again */
+	assert_int_equal(ctl("forgive"), 0);
+	assert_int_equal(detach(DEV0), 0);
+	assert_int_equal(configure(5, 1, root), 0);
+	*entry_at(root, 4, 0x1000, 1) = 0x10;
+	assert_int_equal(delete(5), 0);
+	expect_violation("holds garbage");
+}
+
+static void test_watch(void **state)
+{
+	u64 root = paging_domain(5);
+	char line[64];
+
+	(void)state;
+	map(root, 0x1000, DATA_GPA, RW);
+	map(root, 0x2000, DATA_GPA + K4, RW);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(try_write(DEV0, 0x1000), IOMMU_OK);
+	assert_int_equal(ctl_number("watched nvme0"), 0);
+	snprintf(line, sizeof(line), "watch 0x%llx 0x%llx",
+		 (unsigned long long)DATA_GPA + 0x100,
+		 (unsigned long long)DATA_GPA + K4);
+	assert_int_equal(ctl(line), 0);
+	assert_int_equal(try_write(DEV0, 0x1000), IOMMU_OK);
+	assert_int_equal(try_write(DEV0, 0x1000 + 0xf8), IOMMU_OK);
+	assert_int_equal(try_write(DEV0, 0x2000), IOMMU_OK);
+	assert_int_equal(ctl_number("watched nvme0"), 0);
+	assert_int_equal(try_write(DEV0, 0x1000 + 0xfc), IOMMU_OK);
+	assert_int_equal(try_read(DEV0, 0x1ff8), IOMMU_OK);
+	/* identity and untranslated are accesses as well */
+	assert_int_equal(try_write(DEV1, DATA_GPA + 0x200), IOMMU_OK);
+	assert_int_equal(ctl_number("watched nvme0"), 2);
+	assert_int_equal(ctl_number("watched dmaprobe0"), 1);
+	assert_int_equal(ctl("watch 0 0"), 0);
+	assert_int_equal(try_write(DEV0, 0x1100), IOMMU_OK);
+	assert_int_equal(ctl_number("watched nvme0"), 0);
+	assert_int_equal(ctl("watch 2 1"), -1);
+	assert_int_equal(ctl("watch 1 x"), -1);
+	assert_int_equal(ctl("watched nobody"), -1);
+	expect_none();
+}
+
 static void test_leftovers(void **state)
 {
 	char text[512];
@@ -1227,13 +1338,12 @@ static void test_leftovers(void **state)
 	assert_int_equal(attach(5, DEV1), 0);
 	assert_int_equal(detach(DEV1), 0);
 	out = fmemopen(text, sizeof(text), "w");
-	assert_int_equal(iommu_leftovers(mmu, out), 4);
+	assert_int_equal(iommu_leftovers(mmu, out), 3);
 	fclose(out);
 	assert_string_equal(text,
 			    "domain 5 (paging) left\n"
 			    "domain 6 (paging) left\n"
-			    "device nvme0 left in domain 5\n"
-			    "device dmaprobe0 left detached\n");
+			    "device nvme0 left in domain 5\n");
 	assert_int_equal(delete(6), 0);
 	iommu_device_remove(mmu, DEV0);
 	iommu_device_remove(mmu, DEV1);
@@ -1916,6 +2026,7 @@ int main(void)
 		T(test_negative_caching),
 		T(test_flush_counts), T(test_life_cycle), T(test_domain_limit),
 		T(test_static_domains), T(test_attach), T(test_devices),
+		T(test_unload), T(test_forgive), T(test_watch),
 		T(test_leftovers), T(test_every_input_bit),
 		T(test_valid_calls), T(test_header_fields),
 		T(test_create_fields), T(test_configure_fields),

@@ -664,6 +664,27 @@ static void test_unload_and_reconnect(void **state)
 	assert_int_equal(iommu_functions, 3);
 }
 
+static unsigned unloads;
+
+static void count_unload(void *opaque)
+{
+	assert_ptr_equal(opaque, &unloads);
+	expect_state("offered");
+	unloads++;
+}
+
+static void test_on_unload(void **state)
+{
+	(void)state;
+	unloads = 0;
+	vmbus_on_unload(vmbus, count_unload, &unloads);
+	enter_d0();
+	contact(0x50003);
+	assert_int_equal(unloads, 0);
+	POST(16, 0);
+	assert_int_equal(unloads, 1);
+}
+
 static void test_full_ring_retries(void **state)
 {
 	unsigned sent = 0, got = 0;
@@ -938,6 +959,78 @@ static void test_config_space(void **state)
 	config_write(0, 0x48, 2, 0x8000 | config_read(0, 0x48, 2));
 	assert_int_equal(resets, 1);
 	assert_int_equal(config_read(0, 0x04, 2), 0);
+}
+
+static bool does_dma(void)
+{
+	return pci_dma(&funcs[0], 0, NULL, 0, IOMMU_READ, NULL) == IOMMU_OK;
+}
+
+/* Connects as a kernel after a crash does, up to D0 entry; its status. */
+static u32 enter_d0_again(void)
+{
+	connect_and_open();
+	assert_int_equal(ASK(M(0x13), 0x10004), 0);
+	return ASK(M(0x07), 0, WINDOW, 0);
+}
+
+static void test_unclean(void **state)
+{
+	(void)state;
+	/* Powered down, as long as nothing else was asked for. */
+	enter_d0();
+	map_bar(0);
+	assert_true(does_dma());
+	POST(16, 0);
+	assert_false(does_dma());
+
+	/* Still there, and in the way until D0EXIT. */
+	vpci_set_unclean(vpci, VPCI_HELD);
+	enter_d0();
+	map_bar(0);
+	resets = 0;
+	POST(16, 0);
+	assert_true(does_dma());
+	assert_int_equal(guest_read(WINDOW, 4), ~0ULL);
+	assert_int_equal(enter_d0_again(), 0xc0000184);
+	assert_int_equal(ASK(M(0x07), 0, WINDOW, 0), 0xc0000184);
+	assert_true(does_dma());
+	assert_int_equal(resets, 0);
+	assert_int_equal(ASK(M(0x08)), 0);
+	assert_false(does_dma());
+	assert_int_equal(resets, 2);
+	assert_int_equal(ASK(M(0x07), 0, WINDOW, 0), 0);
+	assert_int_equal(config_read(0, 0x04, 2), 0);
+
+	/* Still there, and taken over as it is. */
+	vpci_set_unclean(vpci, VPCI_RUNNING);
+	map_bar(0);
+	POST(16, 0);
+	contact(0x50003);
+	assert_true(does_dma());
+	assert_int_equal(enter_d0_again(), 0);
+	assert_true(does_dma());
+	assert_int_equal(config_read(0, 0x04, 2), 6);
+
+	/* A clean end is one: nothing goes on, and nothing is in the way. */
+	vpci_set_unclean(vpci, VPCI_HELD);
+	assert_int_equal(ASK(M(0x08)), 0);
+	POST(16, 0);
+	assert_false(does_dma());
+	assert_int_equal(enter_d0_again(), 0);
+
+	/* Taking the bus away ends all. */
+	POST(16, 0);
+	contact(0x50003);
+	POST(3, 0);
+	assert_int_equal(ctl("rescind", "dev0"), 0);
+	assert_false(does_dma());
+	POST(13, 0, RELID);
+	assert_int_equal(ctl("offer", "dev0"), 0);
+	create_gpadl(7);
+	open_channel(7, 5);
+	assert_int_equal(ASK(M(0x13), 0x10004), 0);
+	assert_int_equal(ASK(M(0x07), 0, WINDOW, 0), 0);
 }
 
 /* Creates an interrupt in the format of @version. */
@@ -1373,6 +1466,8 @@ int main(void)
 		TEST(test_gpadl_bodies),
 		TEST(test_open_errors),
 		TEST(test_unload_and_reconnect),
+		TEST(test_on_unload),
+		TEST(test_unclean),
 		TEST(test_full_ring_retries),
 		TEST(test_drain_in_batches),
 		TEST(test_bad_packets),
