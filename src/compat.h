@@ -12,7 +12,6 @@
 #include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
-#include <linux/syscore_ops.h>
 #include <asm/mshyperv.h>
 
 #include "compat/config.h"
@@ -72,32 +71,6 @@ static inline void hvp_compat_forget_ops(const struct iommu_ops *ops)
 		platform_bus_type.iommu_ops = NULL;
 #endif
 }
-
-/* What runs with interrupts off, last before the machine stops, and first. */
-#if HVP_HAVE_SYSCORE
-#define HVP_SYSCORE_ARGS void *data
-
-#define HVP_DEFINE_SYSCORE(_name, _suspend, _resume)			\
-	static const struct syscore_ops _name##_ops = {			\
-		.suspend = _suspend,					\
-		.resume = _resume,					\
-	};								\
-	static struct syscore _name = { .ops = &_name##_ops }
-
-#define hvp_compat_register_syscore(_name)	register_syscore(_name)
-#define hvp_compat_unregister_syscore(_name)	unregister_syscore(_name)
-#else
-#define HVP_SYSCORE_ARGS void
-
-#define HVP_DEFINE_SYSCORE(_name, _suspend, _resume)			\
-	static struct syscore_ops _name = {				\
-		.suspend = _suspend,					\
-		.resume = _resume,					\
-	}
-
-#define hvp_compat_register_syscore(_name)	register_syscore_ops(_name)
-#define hvp_compat_unregister_syscore(_name)	unregister_syscore_ops(_name)
-#endif
 
 /* The root partition, or one that owns devices like it. */
 static inline bool hvp_compat_is_parent_partition(void)

@@ -11,7 +11,8 @@
  * host was told last, even when a failed flush on one CPU blocks a device that
  * another CPU is moving. It is taken with interrupts off, as flushes come from
  * any context. Map, unmap and a flush that works take no lock. Only
- * hvp_domain_start(), _stop(), _alloc() and _free() may sleep.
+ * hvp_domain_start(), _stop(), _alloc() and _free() may sleep. foreign_lock
+ * guards the ids of domains of an earlier kernel.
  *
  * Before the machine stops (reboot, kexec) or is put away (hibernation) all
  * devices are parked: taken out of their domains, remembering which, and DMA
@@ -60,6 +61,7 @@ static LIST_HEAD(domains);		/* all of them */
 static LIST_HEAD(parked_devices);
 static bool parked;			/* devices are, and stay so */
 static DEFINE_IDA(domain_ids);
+static DEFINE_SPINLOCK(foreign_lock);	/* inside attach_lock */
 static u32 foreign_ids[MAX_FOREIGN_IDS];	/* with devices, once */
 static unsigned int nr_foreign_ids;
 static struct hvp_caps host;		/* constant once started */
@@ -122,36 +124,61 @@ static int delete_foreign(const struct hvp_device_domain *name)
 	if (err != -HVP_E_EXISTS)
 		return err;
 
-	spin_lock_irqsave(&attach_lock, flags);
+	spin_lock_irqsave(&foreign_lock, flags);
 	if (nr_foreign_ids < MAX_FOREIGN_IDS)
 		foreign_ids[nr_foreign_ids++] = name->id;
-	spin_unlock_irqrestore(&attach_lock, flags);
+	spin_unlock_irqrestore(&foreign_lock, flags);
 	return err;
 }
 
+/* By now their devices should have moved to domains of ours. */
+static void delete_noted(void)
+{
+	struct hvp_device_domain name;
+	unsigned long flags;
+
+	spin_lock_irqsave(&foreign_lock, flags);
+	while (nr_foreign_ids) {
+		name = domain_name(foreign_ids[--nr_foreign_ids]);
+		hvp_call_delete_foreign_domain(&name);
+	}
+	spin_unlock_irqrestore(&foreign_lock, flags);
+}
+
 /*
- * Creates a domain under an id of ours. The id of a foreign domain that does
- * not go is never used. A crash kernel leaves to the crashed one whatever it
- * has.
+ * Creates a domain under the id that it has, unless that is in use by a
+ * foreign one that does not go. A crash kernel leaves to the crashed one
+ * whatever it has.
  */
-static int create_domain(struct hvp_domain *domain)
+static int create_named(const struct hvp_domain *domain)
+{
+	int err;
+
+	err = hvp_call_create_domain(&domain->name);
+	if (err != -HVP_E_EXISTS || is_kdump_kernel())
+		return err;
+	if (delete_foreign(&domain->name))
+		return -HVP_E_EXISTS;
+	return hvp_call_create_domain(&domain->name);
+}
+
+/*
+ * Creates a domain under a free id. The id of a foreign domain that does not
+ * go is never used. After an error the domain has no id.
+ */
+static int create_domain(struct hvp_domain *domain, gfp_t gfp)
 {
 	unsigned int first = is_kdump_kernel() ? FIRST_CRASH_ID : FIRST_ID;
 	unsigned int foreign;
 	int id, err;
 
 	for (foreign = 0; foreign < MAX_FOREIGN_IDS; foreign++) {
-		id = ida_alloc_range(&domain_ids, first, INT_MAX, GFP_KERNEL);
+		id = ida_alloc_range(&domain_ids, first, INT_MAX, gfp);
 		if (id < 0)
 			return id;
 
 		domain->name = domain_name(id);
-		err = hvp_call_create_domain(&domain->name);
-		if (err == -HVP_E_EXISTS && !is_kdump_kernel()) {
-			if (delete_foreign(&domain->name))
-				continue;
-			err = hvp_call_create_domain(&domain->name);
-		}
+		err = create_named(domain);
 		if (!err)
 			return 0;
 		if (err != -HVP_E_EXISTS) {
@@ -189,7 +216,7 @@ static int create_configured(struct hvp_domain *domain)
 {
 	int err;
 
-	err = create_domain(domain);
+	err = create_domain(domain, GFP_KERNEL);
 	if (err)
 		return err;
 
@@ -433,18 +460,23 @@ static int set_domain(struct hvp_domain *domain, struct hvp_device *dev)
 
 /*
  * Under attach_lock. Makes a domain that the host has lost, or was told to
- * forget. One that has its id is not ours: see hvp_domain_restore_all().
+ * forget. If its id is in use, the one in the way goes (@replace), and if it
+ * does not, the domain gets another id. Its old one is never used again then.
  */
-static int revive_domain(struct hvp_domain *domain)
+static int revive_domain(struct hvp_domain *domain, bool replace)
 {
+	const struct hvp_device_domain name = domain->name;
 	int err;
 
 	lockdep_assert_held(&attach_lock);
-	err = hvp_call_create_domain(&domain->name);
-	if (err == -HVP_E_EXISTS) {
-		err = hvp_call_delete_domain(&domain->name);
-		if (!err)
-			err = hvp_call_create_domain(&domain->name);
+	if (replace)
+		err = create_named(domain);
+	else
+		err = hvp_call_create_domain(&domain->name);
+	if (err == -HVP_E_EXISTS && replace) {
+		err = create_domain(domain, GFP_ATOMIC);
+		if (err)
+			domain->name = name;
 	}
 	if (err)
 		return err;
@@ -484,7 +516,7 @@ static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 	int err = 0;
 
 	if (domain->absent)
-		err = revive_domain(domain);
+		err = revive_domain(domain, true);
 	else if (domain->stale)
 		err = flush_domain(domain);
 	if (err)
@@ -662,6 +694,7 @@ void hvp_domain_unpark_devices(void)
 	struct hvp_device *dev, *next;
 	struct hvp_domain *domain;
 	unsigned long flags;
+	int err;
 
 	spin_lock_irqsave(&attach_lock, flags);
 	parked = false;
@@ -669,7 +702,8 @@ void hvp_domain_unpark_devices(void)
 		domain = dev->parked_in;
 		dev->parked_in = NULL;
 		list_del_init(&dev->node);
-		if (!enter_domain(domain, dev))
+		err = enter_domain(domain, dev);
+		if (!err || err == -HVP_E_GONE)
 			continue;
 		pr_err("%s: the host does not take it back into domain %u: it stays blocked\n",
 		       pci_name(dev->pdev), domain->name.id);
@@ -690,16 +724,11 @@ void hvp_domain_unpark_devices(void)
  */
 void hvp_domain_remove_all(void)
 {
-	struct hvp_device_domain name;
 	struct hvp_domain *domain;
 	unsigned long flags;
 
 	spin_lock_irqsave(&attach_lock, flags);
-	/* By now their devices should have moved to ours. */
-	while (nr_foreign_ids) {
-		name = domain_name(foreign_ids[--nr_foreign_ids]);
-		hvp_call_delete_foreign_domain(&name);
-	}
+	delete_noted();
 	list_for_each_entry(domain, &domains, all) {
 		if (domain->absent || !list_empty(&domain->devices))
 			continue;
@@ -711,13 +740,13 @@ void hvp_domain_remove_all(void)
 }
 
 /* Under attach_lock. Returns how many domains the host does not have. */
-static unsigned int revive_domains(void)
+static unsigned int revive_domains(bool replace)
 {
 	struct hvp_domain *domain;
 	unsigned int missing = 0;
 
 	list_for_each_entry(domain, &domains, all)
-		if (domain->absent && revive_domain(domain))
+		if (domain->absent && revive_domain(domain, replace))
 			missing++;
 	return missing;
 }
@@ -739,11 +768,11 @@ void hvp_domain_restore_all(void)
 	unsigned int missing;
 
 	spin_lock_irqsave(&attach_lock, flags);
-	missing = revive_domains();
+	missing = revive_domains(false);
 	if (missing) {
 		list_for_each_entry(dev, &parked_devices, node)
-			hvp_call_detach_domain(dev->id);
-		missing = revive_domains();
+			hvp_call_detach_leftover(dev->id);
+		missing = revive_domains(true);
 	}
 	if (missing)
 		pr_err("the host does not take back %u domains after hibernation\n",

@@ -144,6 +144,14 @@ static const struct call call_detach_domain = {
 	.consequence = "the device stays where it was",
 };
 
+/* Of a device that may be in no domain at all. */
+static const struct call call_detach_leftover = {
+	.code = HVP_CALL_DETACH_DOMAIN,
+	.name = "DETACH_DOMAIN",
+	.consequence = "the device stays where it was",
+	.expected = EIO,
+};
+
 static const struct call call_flush_domain = {
 	.code = HVP_CALL_FLUSH_DOMAIN,
 	.name = "FLUSH_DOMAIN",
@@ -468,6 +476,16 @@ int hvp_call_attach_domain(const struct hvp_device_domain *domain,
 			0, 0);
 }
 
+static int detach_domain(const struct call *call, u64 device_id)
+{
+	const struct hvp_detach_domain in = {
+		.partition_id = HVP_PARTITION_ID_SELF,
+		.device_id = device_id,
+	};
+
+	return run_call(call, device_id, &in, sizeof(in), NULL, 0, 0);
+}
+
 /**
  * hvp_call_detach_domain() - take a device out of its domain
  * @device_id: logical device id
@@ -481,13 +499,21 @@ int hvp_call_attach_domain(const struct hvp_device_domain *domain,
  */
 int hvp_call_detach_domain(u64 device_id)
 {
-	const struct hvp_detach_domain in = {
-		.partition_id = HVP_PARTITION_ID_SELF,
-		.device_id = device_id,
-	};
+	return detach_domain(&call_detach_domain, device_id);
+}
 
-	return run_call(&call_detach_domain, device_id, &in, sizeof(in), NULL,
-			0, 0);
+/**
+ * hvp_call_detach_leftover() - take a device out of a domain of another kernel
+ * @device_id: logical device id
+ *
+ * As hvp_call_detach_domain(), but it is not logged if the device is in none.
+ *
+ * Context: any but NMI.
+ * Return: 0 or an errno.
+ */
+int hvp_call_detach_leftover(u64 device_id)
+{
+	return detach_domain(&call_detach_leftover, device_id);
 }
 
 /**

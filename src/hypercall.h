@@ -34,6 +34,7 @@ int hvp_call_configure_domain(const struct hvp_device_domain *domain,
 int hvp_call_attach_domain(const struct hvp_device_domain *domain,
 			   u64 device_id);
 int hvp_call_detach_domain(u64 device_id);
+int hvp_call_detach_leftover(u64 device_id);
 int hvp_call_flush_domain(const struct hvp_device_domain *domain);
 int hvp_call_flush_domain_list(const struct hvp_device_domain *domain,
 			       const u64 *entry, unsigned int nr);

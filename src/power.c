@@ -9,10 +9,9 @@
  *
  * - Shutdown: nothing of ours stays in the host. It would outlive this kernel
  *   if another one is started by kexec.
- * - Hibernation: the host knows nothing of it, and will not remember. Devices
- *   leave their domains late, but before pci-hyperv powers them off; domains
- *   go when nobody else runs, right before hypercalls go
- *   (arch/x86/hyperv/hv_init.c). On the way back in reverse order.
+ * - Hibernation: the host knows nothing of it, and may not remember. So it is
+ *   left as at shutdown, late, but before pci-hyperv powers the devices off and
+ *   VMBus says goodbye. All comes back when both have returned.
  *
  * The kernel that reads an image from disk does the same before it hands over
  * to the kernel in the image, which then finds a host without domains.
@@ -24,12 +23,10 @@
 #include <linux/platform_device.h>
 #include <linux/pm.h>
 
-#include "compat.h"
 #include "domain.h"
 #include "power.h"
 
 static struct platform_device *power_device;
-static bool is_frozen;		/* one thread changes it: the one that sleeps */
 
 static int freeze_late(struct device *dev)
 {
@@ -41,17 +38,18 @@ static int freeze_late(struct device *dev)
 		hvp_domain_unpark_devices();
 		return err;
 	}
-	is_frozen = true;
+	hvp_domain_remove_all();
 	return 0;
 }
 
 static int thaw_early(struct device *dev)
 {
-	is_frozen = false;
+	hvp_domain_restore_all();
 	hvp_domain_unpark_devices();
 	return 0;
 }
 
+/* Suspend to RAM takes nothing away. */
 static const struct dev_pm_ops power_ops = {
 	.freeze_late	= freeze_late,
 	.thaw_early	= thaw_early,
@@ -74,22 +72,6 @@ static struct platform_driver power_driver = {
 	},
 };
 
-/* Suspend to RAM also comes here, and has nothing taken away. */
-static int suspend_last(HVP_SYSCORE_ARGS)
-{
-	if (is_frozen)
-		hvp_domain_remove_all();
-	return 0;
-}
-
-static void resume_first(HVP_SYSCORE_ARGS)
-{
-	if (is_frozen)
-		hvp_domain_restore_all();
-}
-
-HVP_DEFINE_SYSCORE(power_syscore, suspend_last, resume_first);
-
 /**
  * hvp_power_start() - get ready for the end
  *
@@ -111,9 +93,6 @@ int hvp_power_start(void)
 		platform_driver_unregister(&power_driver);
 		return PTR_ERR(power_device);
 	}
-
-	/* After Hyper-V's own, so it is called before it, and woken after. */
-	hvp_compat_register_syscore(&power_syscore);
 	return 0;
 }
 
@@ -126,7 +105,6 @@ int hvp_power_start(void)
  */
 void hvp_power_stop(void)
 {
-	hvp_compat_unregister_syscore(&power_syscore);
 	platform_device_unregister(power_device);
 	platform_driver_unregister(&power_driver);
 }

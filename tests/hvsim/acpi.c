@@ -245,6 +245,22 @@ static void build_vmbus(struct buf *b)
 	end_package(b, vmod);
 }
 
+/* A sleep state of the machine and what the guest writes to get there. */
+static void put_sleep_state(struct buf *b, const char *seg, u8 type)
+{
+	u32 at;
+
+	put_name(b, seg);
+	put8(b, 0x12);
+	at = begin_package(b);
+	put8(b, 4);
+	put_byte_const(b, type);
+	put8(b, 0);
+	put8(b, 0);
+	put8(b, 0);
+	end_package(b, at);
+}
+
 static void build_dsdt(struct vm *vm)
 {
 	struct buf b = begin_table(vm, DSDT_OFF, "DSDT", 2);
@@ -257,15 +273,9 @@ static void build_dsdt(struct vm *vm)
 	build_vmbus(&b);
 	end_package(&b, at);
 
-	put_name(&b, "_S5_");
-	put8(&b, 0x12);
-	at = begin_package(&b);
-	put8(&b, 4);
-	put_byte_const(&b, 5);
-	put8(&b, 0);
-	put8(&b, 0);
-	put8(&b, 0);
-	end_package(&b, at);
+	/* S4 tells a Hyper-V guest that it may hibernate. */
+	put_sleep_state(&b, "_S4_", 4);
+	put_sleep_state(&b, "_S5_", 5);
 	end_table(&b);
 }
 

@@ -266,7 +266,8 @@ static const struct option_info {
 	{ OPT_ROOT, "root", NULL,
 	  "look like a root partition (needs --cpus 1)" },
 	{ OPT_ON_RESET, "on-reset", "exit|reboot",
-	  "when the guest resets the machine (default: exit)" },
+	  "when the guest resets the machine, or hibernates by ACPI S4\n"
+	  "(default: exit)" },
 	{ OPT_ON_PANIC, "on-panic", "exit|continue",
 	  "when the guest reports a crash (default: exit)" },
 	{ OPT_KEEP_GOING, "keep-going", NULL,
@@ -497,6 +498,7 @@ static struct vm *assemble(FILE *console, FILE *results, struct trace *trace)
 	vm->vpci = vpci_new(vm, vm->vmbus, vm->iommu, opt.vpci_max);
 	vpci_set_unclean(vm->vpci, opt.unclean);
 	vmbus_on_unload(vm->vmbus, iommu_unload, vm->iommu);
+	vpci_set_boots(vm->vpci, opt.machine.boots);
 	for (i = 0; i < opt.nr_devices; i++)
 		add_device(vm, &opt.devices[i]);
 	ctl_register(vm, "vpci", "list | offer|eject|rescind|state NAME",
@@ -565,7 +567,7 @@ int main(int argc, char **argv)
 		log_info("%s with IOMMU state left (--strict-exit)",
 			 code == HVSIM_OK ? "powered off" : "reset");
 		code = HVSIM_LEAK;
-	} else if (vm->reset_wanted && opt.reboot) {
+	} else if ((vm->reset_wanted || vm->hibernated) && opt.reboot) {
 		start_anew(argv, deadline, violations);
 	}
 	if (violations) {

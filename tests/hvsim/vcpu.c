@@ -19,6 +19,7 @@
 
 #define SLEEP_ENABLE 0x20
 #define SLEEP_TYPE(val) (((val) >> 2) & 7)
+#define SLEEP_TYPE_S4 4
 #define SLEEP_TYPE_S5 5
 
 static void handle_kick(int sig)
@@ -105,6 +106,23 @@ static u32 read_port(struct vm *vm, u16 port)
 	}
 }
 
+static void go_to_sleep(struct vm *vm, unsigned type)
+{
+	switch (type) {
+	case SLEEP_TYPE_S4:
+		log_debug("hibernated");
+		vm_hibernate(vm);
+		break;
+	case SLEEP_TYPE_S5:
+		log_debug("power off");
+		vm_stop(vm, HVSIM_OK);
+		break;
+	default:
+		log_info("sleep type %u is not offered", type);
+		break;
+	}
+}
+
 static void write_port(struct vcpu *v, u16 port, u32 val)
 {
 	struct vm *vm = v->vm;
@@ -120,15 +138,8 @@ static void write_port(struct vcpu *v, u16 port, u32 val)
 		ctl_request_byte(vm->ctl, (u8)val);
 		break;
 	case PORT_SLEEP:
-		if (!(val & SLEEP_ENABLE))
-			break;
-		if (SLEEP_TYPE(val) != SLEEP_TYPE_S5) {
-			log_info("sleep type %u is not offered",
-				 SLEEP_TYPE(val));
-			break;
-		}
-		log_debug("power off");
-		vm_stop(vm, HVSIM_OK);
+		if (val & SLEEP_ENABLE)
+			go_to_sleep(vm, SLEEP_TYPE(val));
 		break;
 	case PORT_RESET:
 		log_debug("reset");

@@ -323,6 +323,13 @@ void vm_reset(struct vm *vm)
 	vm_stop(vm, HVSIM_RESET);
 }
 
+void vm_hibernate(struct vm *vm)
+{
+	if (!vm->stopping)
+		vm->hibernated = true;
+	vm_stop(vm, HVSIM_OK);
+}
+
 bool vm_wait(struct vm *vm, u64 deadline_ns)
 {
 	struct timespec until = {

@@ -83,6 +83,7 @@ struct vm {
 	bool stopping;
 	int exit_code;
 	bool reset_wanted;
+	bool hibernated;		/* power-off that somebody will end */
 	pthread_cond_t stop_cond;
 
 	struct msrs *msrs;
@@ -105,6 +106,8 @@ void vm_start(struct vm *vm);
 void vm_stop(struct vm *vm, int code);
 /* The guest asked for a machine reset. */
 void vm_reset(struct vm *vm);
+/* The guest has put itself on disk and powered off (ACPI S4). */
+void vm_hibernate(struct vm *vm);
 /*
  * Waits for vm_stop() or until CLOCK_MONOTONIC is @deadline_ns (0: for ever),
  * then stops all threads. Returns false when it was the deadline. No lock.

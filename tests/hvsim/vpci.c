@@ -15,6 +15,11 @@
  * Interrupt messages: the address is unique per bus, the data is a block
  * number times 32 plus the index inside the block, so that it fits into the
  * 16 bits of a conventional MSI and a block serves a multi-message device.
+ *
+ * A guest that comes back from hibernation still has the messages of the boot
+ * in which it was put away, and gives each of them back when it asks for a new
+ * one (hv_pci_resume() in pci-hyperv.c). Each boot hands out other blocks than
+ * the few boots before it, so that the two cannot be mixed up.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +37,7 @@
 #define MSI_BUS_SHIFT 12
 #define BLOCK_SIZE 32u
 #define NR_BLOCKS 2048u
+#define BLOCKS_PER_BOOT 256u
 #define MIN_VECTOR 16u
 #define MAX_VECTOR 255u
 
@@ -202,7 +208,8 @@ enum block_state {
 	BLOCK_UNUSED,
 	BLOCK_LIVE,
 	BLOCK_DELETED,
-	BLOCK_DROPPED,		/* by D0EXIT, close...: a late DELETE is fine */
+	/* By D0EXIT, close, a reset of the machine: a late DELETE is fine. */
+	BLOCK_DROPPED,
 };
 
 struct block {
@@ -254,6 +261,7 @@ struct vpci {
 	struct iommu *iommu;
 	u32 max_version;
 	enum vpci_unclean unclean;
+	unsigned long boots;	/* resets of the machine so far */
 	unsigned nr_buses;
 	struct vpci_bus *buses;
 };
@@ -367,6 +375,16 @@ void vpci_msi(struct vpci_bus *bus, u64 addr, u32 data)
 		return;
 	}
 	vm_inject(bus->v->vm, t->vp, t->vector);
+}
+
+/* All that earlier boots may have handed out is gone, unknown to the guest. */
+static void drop_earlier_blocks(struct vpci_bus *bus)
+{
+	unsigned long nr = bus->v->boots * BLOCKS_PER_BOOT;
+
+	bus->next_block = nr % NR_BLOCKS;
+	for (unsigned i = 0; i < NR_BLOCKS && i < nr; i++)
+		bus->block[i].state = BLOCK_DROPPED;
 }
 
 /* Blocks are reused as late as possible, to see the use of deleted ones. */
@@ -1348,6 +1366,11 @@ void vpci_set_unclean(struct vpci *v, enum vpci_unclean unclean)
 	v->unclean = unclean;
 }
 
+void vpci_set_boots(struct vpci *v, unsigned long boots)
+{
+	v->boots = boots;
+}
+
 static void plug_functions(struct vpci_bus *bus, struct pci_func **funcs)
 {
 	for (unsigned fn = 0; fn < bus->nr_funcs; fn++) {
@@ -1401,6 +1424,7 @@ struct vpci_bus *vpci_add_bus(struct vpci *v, const char *name,
 	snprintf(bus->name, sizeof(bus->name), "%s", name);
 	memcpy(bus->guid, guid, sizeof(bus->guid));
 	plug_functions(bus, funcs);
+	drop_earlier_blocks(bus);
 	bus->chan = vmbus_chan_new(v->vmbus, vpci_type, guid, &chan_ops, bus);
 	if (offered)
 		offer_bus(bus);

@@ -23,6 +23,8 @@ enum vpci_unclean {
 	VPCI_RUNNING,	/* go on, also when D0 is entered again */
 };
 void vpci_set_unclean(struct vpci *v, enum vpci_unclean unclean);
+/* Before any bus is added: how often the machine has been reset so far. */
+void vpci_set_boots(struct vpci *v, unsigned long boots);
 /*
  * A bus with its functions, named (for control commands) @name. @guid is the
  * instance GUID as 16 raw bytes in wire order. Offered at once when

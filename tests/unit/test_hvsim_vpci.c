@@ -440,12 +440,11 @@ static void expect_state(const char *state)
 static void *arena[64];
 static unsigned nr_arena;
 
-static int set_up(void **state)
+static int set_up_after(unsigned long boots)
 {
 	struct pci_func *list[] = { &funcs[0], &funcs[1] };
 	char err[128];
 
-	(void)state;
 	mem.size = RAM_SIZE;
 	mem.ram = calloc(1, RAM_SIZE);
 	violations = nr_posted = signals = injections = 0;
@@ -454,6 +453,7 @@ static int set_up(void **state)
 	memset(windows, 0, sizeof(windows));
 	vmbus = vmbus_new(NULL, NULL, 0x50003);
 	vpci = vpci_new(NULL, vmbus, NULL, 0x10004);
+	vpci_set_boots(vpci, boots);
 	for (unsigned i = 0; i < 2; i++) {
 		pci_func_init(&funcs[i], NULL, NULL, "dev", &device_ops, NULL,
 			      0x1234, 0x5678 + i, 0x010802);
@@ -465,6 +465,19 @@ static int set_up(void **state)
 	if (!vpci_add_bus(vpci, "dev0", guid, list, 2, true, err, sizeof(err)))
 		return -1;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return set_up_after(0);
+}
+
+/* After one reset of the machine. */
+static int set_up_again(void **state)
+{
+	(void)state;
+	return set_up_after(1);
 }
 
 static int tear_down(void **state)
@@ -1160,6 +1173,32 @@ static void test_interrupt_errors(void **state)
 	expect_violation("deleted before");
 }
 
+/*
+ * A guest back from hibernation gives back the messages of an earlier boot,
+ * one by one, while it gets new ones.
+ */
+static void test_earlier_boot(void **state)
+{
+	u32 msg[4];
+
+	(void)state;
+	enter_d0();
+	assert_int_equal(create_interrupt(0x10004, 0, 64, 1, 0), 0);
+	last_message(msg);
+	/* Not one that an earlier boot may have been handed out. */
+	assert_true(msg[1] / 32 >= 256);
+	for (u32 nr = 0; nr < 256; nr++)
+		TELL(M(0x15), 0, msg[0], nr * 32, msg[2], msg[3]);
+	assert_int_equal(violations, 0);
+	/* Each of them once, and this boot's are live. */
+	TELL(M(0x15), 0, msg[0], 0, msg[2], msg[3]);
+	expect_violation("deleted before");
+	TELL(M(0x15), 0, msg[0], msg[1] + 32, msg[2], msg[3]);
+	expect_violation("never handed out");
+	TELL(M(0x15), 0, msg[0], msg[1], msg[2], msg[3]);
+	assert_int_equal(violations, 0);
+}
+
 static void test_msix_masks(void **state)
 {
 	u32 msg[4];
@@ -1478,6 +1517,8 @@ int main(void)
 		TEST(test_config_space),
 		TEST(test_interrupt_formats),
 		TEST(test_interrupt_errors),
+		cmocka_unit_test_setup_teardown(test_earlier_boot,
+						set_up_again, tear_down),
 		TEST(test_msix_masks),
 		TEST(test_retarget),
 		TEST(test_eject),
