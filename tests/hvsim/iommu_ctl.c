@@ -50,6 +50,15 @@ static bool parse_bool(const char *text, bool *val)
 	return true;
 }
 
+static bool parse_choice(const char *text, const char *no, const char *yes,
+			 bool *val)
+{
+	if (!text || (strcmp(text, no) && strcmp(text, yes)))
+		return false;
+	*val = !strcmp(text, yes);
+	return true;
+}
+
 /* "4k+2m+1g" in any order, or a bitmap. */
 static bool parse_pgsizes(const char *text, u64 *val)
 {
@@ -156,12 +165,27 @@ static int parse_key(struct iommu_config *c, const char *key,
 				      value ? value : "");
 		c->cap_size = n;
 	} else if (!strcmp(key, "stale")) {
-		if (!value || (strcmp(value, "ok") &&
-			       strcmp(value, "violation")))
+		if (!parse_choice(value, "violation", "ok",
+				  &c->allow_stale))
 			return reject(err, errlen,
 				      "iommu: stale must be ok or violation, not '%s'",
 				      value ? value : "");
-		c->allow_stale = !strcmp(value, "ok");
+	} else if (!strcmp(key, "attach")) {
+		if (!parse_choice(value, "replace", "detach-first",
+				  &c->detach_first))
+			return reject(err, errlen,
+				      "iommu: attach must be replace or detach-first, not '%s'",
+				      value ? value : "");
+	} else if (!strcmp(key, "inuse")) {
+		if (!parse_choice(value, "same", "any", &c->in_use_any))
+			return reject(err, errlen,
+				      "iommu: inuse must be same or any, not '%s'",
+				      value ? value : "");
+	} else if (!strcmp(key, "evict")) {
+		if (!value || !parse_number(value, UINT64_MAX, &c->evict))
+			return reject(err, errlen,
+				      "iommu: evict must be a number, not '%s'",
+				      value ? value : "");
 	} else {
 		return reject(err, errlen, "iommu: unknown option '%s'", key);
 	}
@@ -241,6 +265,7 @@ void iommu_print_counts(struct iommu *mmu, FILE *out)
 	print_row(out, "DMA faults", mmu->nr_faults);
 	print_row(out, "IOTLB hits", mmu->nr_hits);
 	print_row(out, "IOTLB misses", mmu->nr_misses);
+	print_row(out, "ATC hits", mmu->nr_atc_hits);
 	print_row(out, "accesses in a stale window", mmu->nr_stale);
 	print_row(out, "leaves used with A or D clear", mmu->nr_ad_missing);
 	print_row(out, "flush calls", f->calls);
@@ -265,6 +290,7 @@ static void reset_counts(struct iommu *mmu)
 		dev->translated = 0;
 		dev->untranslated = 0;
 		dev->blocked = 0;
+		dev->atc_hits = 0;
 	}
 	for (i = 0; i < NR_DOMAIN_BUCKETS; i++)
 		for (dom = mmu->domains[i]; dom; dom = dom->next)
@@ -275,6 +301,7 @@ static void reset_counts(struct iommu *mmu)
 	mmu->nr_ad_missing = 0;
 	mmu->nr_hits = 0;
 	mmu->nr_misses = 0;
+	mmu->nr_atc_hits = 0;
 }
 
 /* ---- control words ---- */
@@ -433,6 +460,18 @@ static int ctl_device(struct args *a)
 			domain_kind_name(dev->dom->kind));
 		break;
 	}
+	return 0;
+}
+
+static int ctl_ats(struct args *a)
+{
+	const struct iommu_device *dev;
+
+	dev = device_argument(a->mmu, a->argv[0], a->out);
+	if (!dev)
+		return -1;
+	fprintf(a->out, "%s %" PRIu64 " %" PRIu64 "\n",
+		dev->ats ? "on" : "off", dev->nr_atc, dev->atc_hits);
 	return 0;
 }
 
@@ -601,6 +640,8 @@ static const struct word words[] = {
 	{ "domain-count", "", "how many there are", 0, 0, ctl_domain_count },
 	{ "device", "NAME", "the domain it is in: ID KIND; 0 unattached, 0 detached",
 	  1, 1, ctl_device },
+	{ "ats", "NAME", "on or off, how many translations it has cached, and how often it used one",
+	  1, 1, ctl_ats },
 	{ "dma", "[NAME]", "accesses: NAME TRANSLATED UNTRANSLATED, and a total; of one device without its name",
 	  0, 1, ctl_dma },
 	{ "config", "TEXT", "what the host offers from now on: off, on, KEY=VALUE,...",
