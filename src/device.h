@@ -20,6 +20,7 @@ struct pci_dev;
  * @domain: the domain last set in the host; NULL before the first, and after
  *	    a detach
  * @node: in @domain->devices
+ * @ats_usable: it can have ATS enabled; constant
  * @ats: ATS was enabled by us
  *
  * @domain, @node and @ats change under the lock of domain.c only.
@@ -30,6 +31,7 @@ struct hvp_device {
 	u64 id;
 	struct hvp_domain *domain;
 	struct list_head node;
+	bool ats_usable;
 	bool ats;
 };
 
