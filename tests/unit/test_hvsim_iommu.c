@@ -1262,7 +1262,7 @@ static void test_ats_rules(void **state)
 	ats(DEV0, true);
 	expect_violation("does not offer");
 	start_with("ats");
-	paging_domain(5);
+	map(paging_domain(5), 0x1000, DATA_GPA, RW);
 	assert_int_equal(create(6), 0);
 	assert_int_equal(configure(6, 3, 0), 0);
 	assert_int_equal(create(7), 0);
@@ -1302,6 +1302,10 @@ static void test_ats_rules(void **state)
 	assert_int_equal(attach(6, DEV0), 0);
 	assert_int_equal(detach(DEV0), 0);
 	/* Gone, or never there: nobody to report about. */
+	assert_int_equal(attach(5, DEV0), 0);
+	ats(DEV0, true);
+	assert_int_equal(try_read(DEV0, 0x1000), IOMMU_OK);
+	expect_ats("on 1 0\n");
 	iommu_device_remove(mmu, DEV0);
 	ats(DEV0, true);
 	ats(DEV_NEVER, true);
