@@ -197,10 +197,15 @@ is "$(dmaprobe "$a" write "$phys" 64 0x99)" "fault not-present $phys" \
 use_page "with the module"
 cut_off "with the module"
 
-# A host without ATS.
+# The device goes, the host stays, and does not block it: detached is as good.
 rmmod dmaprobe
+host_fails attach INSUFFICIENT_MEMORY 1 all
 rmmod pci_hyperv
+hvctl iommu fail clear
+is "$(attached) $(ats dmaprobe0)" "detached off" "not blocked, but detached"
 rmmod hv_pviommu
+
+# A host without ATS.
 hvctl iommu config ats=0
 load_all
 load_dmaprobe
