@@ -21,9 +21,10 @@ struct pci_dev;
  *	    a detach
  * @parked_in: the domain that a parked device goes back to, else NULL
  * @node: in @domain->devices, or in the list of parked devices
+ * @ats_usable: it can have ATS enabled; constant
  * @ats: ATS was enabled by us
  *
- * All but the first three change under the lock of domain.c only.
+ * What is not for life changes under the lock of domain.c only.
  */
 struct hvp_device {
 	struct pci_dev *pdev;
@@ -32,6 +33,7 @@ struct hvp_device {
 	struct hvp_domain *domain;
 	struct hvp_domain *parked_in;
 	struct list_head node;
+	bool ats_usable;
 	bool ats;
 };
 

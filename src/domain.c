@@ -359,7 +359,10 @@ err_domain:
 	return NULL;
 }
 
-/* Under attach_lock. */
+/*
+ * Under attach_lock. With ATS off a device uses nothing of what it has cached,
+ * and when ATS goes on it begins anew.
+ */
 static void disable_ats(struct hvp_device *dev)
 {
 	if (!dev->ats)
@@ -368,10 +371,18 @@ static void disable_ats(struct hvp_device *dev)
 	dev->ats = false;
 }
 
-/* Under attach_lock. ATS only makes things faster: failure is no error. */
+/*
+ * Under attach_lock. ATS on, if the domain that the device is in wants it: one
+ * with a table, as we flush no other, and some IOMMUs refuse translation
+ * requests of a device that is passed through. Not one whose flush has failed.
+ * ATS only makes things faster: failure is no error.
+ */
 static void enable_ats(struct hvp_device *dev)
 {
-	if (!host.ats || dev->ats || !pci_ats_supported(dev->pdev))
+	const struct hvp_domain *domain = dev->domain;
+
+	if (!host.ats || !dev->ats_usable || !domain ||
+	    domain->kind != HVP_DOMAIN_PAGING || domain->stale)
 		return;
 	dev->ats = !pci_enable_ats(dev->pdev, HVP_PAGE_SHIFT);
 }
@@ -388,21 +399,15 @@ static void note_domain(struct hvp_device *dev, struct hvp_domain *domain)
 
 /*
  * Under attach_lock. The host says that the device is in a domain already,
- * which is not news if it is the one we set last. If it is not, it may mean
- * any domain, for instance one of an earlier kernel: the device comes out of
- * it, and goes in again. When that fails it goes back to where we had it, or
- * to the blocked domain; if all fails it stays detached, which blocks as well.
- * ATS is off from here to the end, as that may be blocked.
+ * perhaps one of an earlier kernel: the device comes out of it, and goes in
+ * again. When that fails it goes back to where we had it, or to the blocked
+ * domain; if all fails it stays detached, which blocks as well.
  */
 static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 {
 	struct hvp_domain *old = dev->domain;
 	int err;
 
-	if (old == domain)
-		return 0;
-
-	disable_ats(dev);
 	err = hvp_call_detach_domain(dev->id);
 	if (err)
 		return err;
@@ -418,32 +423,33 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 		note_domain(dev, old);
 	else if (!hvp_call_attach_domain(&hvp_blocked.name, dev->id))
 		note_domain(dev, &hvp_blocked);
-	if (err != -HVP_E_IN_DOMAIN)
+	if (err != -HVP_E_IN_DOMAIN && err != -HVP_E_STATE)
 		return err;
 	pr_err("%s: the host takes it for attached after a detach\n",
 	       pci_name(dev->pdev));
 	return -EIO;
 }
 
+/*
+ * Under attach_lock. ATS is off meanwhile, whatever comes after: what the
+ * device has cached would get past a block, and nobody promises that the host
+ * drops it when the device goes from one table to another.
+ */
 static int try_set_domain(struct hvp_domain *domain, struct hvp_device *dev)
 {
 	int err;
 
-	/* What the device has cached itself would get past the block. */
-	if (domain->kind == HVP_DOMAIN_BLOCKED)
-		disable_ats(dev);
-
+	disable_ats(dev);
 	err = hvp_call_attach_domain(&domain->name, dev->id);
-	if (err == -HVP_E_IN_DOMAIN)
+	if (err == -HVP_E_IN_DOMAIN && dev->domain == domain)
+		err = 0;
+	else if (err == -HVP_E_IN_DOMAIN || err == -HVP_E_STATE)
 		err = attach_again(domain, dev);
 	else if (!err)
 		note_domain(dev, domain);
-	if (err)
-		return err;
-
-	if (domain->kind == HVP_DOMAIN_PAGING)
+	if (err != -HVP_E_GONE)
 		enable_ats(dev);
-	return 0;
+	return err;
 }
 
 /* Under attach_lock. After an error the device is where it was, or blocked. */
@@ -566,8 +572,10 @@ void hvp_domain_free(struct hvp_domain *domain)
 	spin_lock_irqsave(&attach_lock, flags);
 	list_del(&domain->all);
 	list_for_each_entry_safe(dev, next, &domain->devices, node)
-		if (set_domain(&hvp_blocked, dev))
+		if (set_domain(&hvp_blocked, dev)) {
+			disable_ats(dev);
 			note_domain(dev, NULL);
+		}
 	spin_unlock_irqrestore(&attach_lock, flags);
 
 	if (!delete_domain(domain))
@@ -624,9 +632,9 @@ void hvp_domain_leave(struct hvp_device *dev)
 	spin_lock_irqsave(&attach_lock, flags);
 	if (dev->domain && dev->domain != &hvp_blocked)
 		err = set_domain(&hvp_blocked, dev);
+	disable_ats(dev);
 	if (dev->domain && err != -HVP_E_GONE)
 		hvp_call_detach_domain(dev->id);
-	disable_ats(dev);
 	note_domain(dev, NULL);
 	dev->parked_in = NULL;
 	spin_unlock_irqrestore(&attach_lock, flags);
@@ -643,10 +651,12 @@ static int park_device(struct hvp_device *dev)
 
 	if (domain != &hvp_blocked)
 		err = set_domain(&hvp_blocked, dev);
-	if (err != -HVP_E_GONE && hvp_call_detach_domain(dev->id) && err)
-		return err;
-
 	disable_ats(dev);
+	if (err != -HVP_E_GONE && hvp_call_detach_domain(dev->id) && err) {
+		enable_ats(dev);
+		return err;
+	}
+
 	note_domain(dev, NULL);
 	dev->parked_in = domain;
 	list_add_tail(&dev->node, &parked_devices);

@@ -59,7 +59,7 @@ static const struct status_info {
 	STATUS(NO_RESOURCES, ENOSPC),
 	STATUS(INSUFFICIENT_DEVICE_DOMAINS, ENOSPC),
 	STATUS(INVALID_DEVICE_ID, HVP_E_GONE),
-	STATUS(INVALID_DEVICE_STATE, EIO),
+	STATUS(INVALID_DEVICE_STATE, HVP_E_STATE),
 	STATUS(PENDING_PAGE_REQUESTS, EBUSY),
 	STATUS(PAGE_REQUEST_INVALID, EINVAL),
 	STATUS(KEY_ALREADY_EXISTS, HVP_E_EXISTS),
@@ -82,7 +82,7 @@ struct call {
 	const char *name;
 	enum hvp_stats_call stats;
 	const char *consequence;	/* of a failure */
-	int expected;			/* errno > 0 not worth a line */
+	int expected, expected_too;	/* errnos > 0 not worth a line */
 };
 
 static const struct call call_get_capabilities = {
@@ -135,6 +135,7 @@ static const struct call call_attach_domain = {
 	.stats = HVP_STATS_ATTACH_DOMAIN,
 	.consequence = "the device stays where it was",
 	.expected = HVP_E_IN_DOMAIN,
+	.expected_too = HVP_E_STATE,
 };
 
 static const struct call call_detach_domain = {
@@ -206,7 +207,7 @@ static int report_failure(const struct call *call, u64 id, u16 status)
 {
 	const struct status_info *info = find_status(status);
 
-	if (info->err == -call->expected)
+	if (info->err == -call->expected || info->err == -call->expected_too)
 		pr_debug("%s 0x%llx: status 0x%x (%s)\n", call->name, id,
 			 status, info->name);
 	else if (info->err == -HVP_E_GONE)
@@ -457,11 +458,13 @@ int hvp_call_configure_domain(const struct hvp_device_domain *domain,
  * @domain: configured
  * @device_id: logical device id
  *
- * Replaces the attachment there is, at once.
+ * Replaces the attachment there is, at once, unless the host wants a device to
+ * be detached first.
  *
  * Context: any but NMI.
  * Return: 0; -HVP_E_IN_DOMAIN, not logged, if the host says that the device
- * is there already; -HVP_E_GONE for a device the host does not know (any
+ * is there already; -HVP_E_STATE, not logged, if it must be detached first, as
+ * far as we know; -HVP_E_GONE for a device the host does not know (any
  * more); another errno.
  */
 int hvp_call_attach_domain(const struct hvp_device_domain *domain,

@@ -17,6 +17,7 @@
 
 #define HVP_E_UNSUPPORTED	EOPNOTSUPP	/* the host lacks the call */
 #define HVP_E_IN_DOMAIN		EALREADY	/* device is in a domain */
+#define HVP_E_STATE		EBADFD		/* device is not in the state for it */
 #define HVP_E_EXISTS		EEXIST		/* domain id is in use */
 #define HVP_E_GONE		ENODEV		/* host lost the device */
 

@@ -25,6 +25,7 @@
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pci-ats.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uuid.h>
@@ -92,6 +93,29 @@ static bool is_behind_iommu(u64 id)
 	return value & HVP_DEVICE_IOMMU_ENABLED;
 }
 
+/*
+ * ATS that a kernel before this one left on (kexec, kdump) goes off: the device
+ * would take what it has cached along into our domains. It may be used if all
+ * that the device asks for is page aligned, as IOMMUs want it.
+ */
+static void init_ats(struct hvp_device *dev)
+{
+	struct pci_dev *pdev = dev->pdev;
+	u16 cap, ctrl;
+	int pos;
+
+	pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ATS);
+	if (!pos)
+		return;
+	pci_read_config_word(pdev, pos + PCI_ATS_CTRL, &ctrl);
+	if (ctrl & PCI_ATS_CTRL_ENABLE)
+		pci_write_config_word(pdev, pos + PCI_ATS_CTRL,
+				      ctrl & ~PCI_ATS_CTRL_ENABLE);
+	pci_read_config_word(pdev, pos + PCI_ATS_CAP, &cap);
+	dev->ats_usable = pci_ats_supported(pdev) &&
+			  cap & PCI_ATS_CAP_PAGE_ALIGNED;
+}
+
 /**
  * hvp_vpci_is_translatable() - whether a function is behind the pvIOMMU
  * @pdev: any PCI function that is there
@@ -154,6 +178,7 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 	if (!is_behind_iommu(dev->id))
 		goto err_registry;
 	atomic_inc(&nr_devices);
+	init_ats(dev);
 	return dev;
 
 err_registry:

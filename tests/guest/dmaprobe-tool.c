@@ -134,6 +134,14 @@ static int cmd_free(struct context *c)
 	return say_ok();
 }
 
+static int cmd_leak(struct context *c)
+{
+	uint32_t id = id_at(c, 1);
+
+	ask(c, DMAPROBE_IOC_LEAK, &id);
+	return say_ok();
+}
+
 static int cmd_map(struct context *c)
 {
 	struct dmaprobe_map arg = {
@@ -362,6 +370,7 @@ static int cmd_faults(struct context *c)
 static const struct command commands[] = {
 	{ "alloc", "PAGES [pages|contig|coherent]", 1, 2, cmd_alloc },
 	{ "free", "ID", 1, 1, cmd_free },
+	{ "leak", "ID", 1, 1, cmd_leak },
 	{ "map", "ID to-device|from-device|bidir", 2, 2, cmd_map },
 	{ "unmap", "ID", 1, 1, cmd_unmap },
 	{ "iova", "ID [OFFSET]", 1, 2, cmd_iova },

@@ -7,6 +7,8 @@
  *   vfio-probe run PCINAME               map, access, unmap, map again
  *   vfio-probe claim PCINAME IOVA PHYS   own the group without an I/O address
  *                                        space: its DMA reaches neither
+ *   vfio-probe hold PCINAME FILE         the same, until FILE goes; it is
+ *                                        made when the group is claimed
  *
  * Prints TAP. Exit code 0: all held; 1: not; 2: usage. The function must be
  * bound to vfio-pci.
@@ -514,6 +516,29 @@ static int claim(const char *name, uint64_t iova, uint64_t phys)
 	return finish();
 }
 
+/* ---- hold ---- */
+
+static int hold(const char *name, const char *file)
+{
+	struct session s;
+	int fd;
+
+	s.container = open_container();
+	s.group = open_group(name);
+	attach_group(&s);
+	fd = open(file, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		bail("%s", file);
+	close(fd);
+	while (!access(file, F_OK))
+		usleep(20000);
+	if (ioctl(s.group, VFIO_GROUP_UNSET_CONTAINER))
+		bail("VFIO_GROUP_UNSET_CONTAINER");
+	close(s.group);
+	close(s.container);
+	return finish();
+}
+
 static uint64_t parse_number(const char *text)
 {
 	char *end;
@@ -534,7 +559,10 @@ int main(int argc, char **argv)
 	if (argc == 5 && !strcmp(argv[1], "claim"))
 		return claim(argv[2], parse_number(argv[3]),
 			     parse_number(argv[4]));
+	if (argc == 4 && !strcmp(argv[1], "hold"))
+		return hold(argv[2], argv[3]);
 	fprintf(stderr, "usage: vfio-probe run PCINAME\n"
-		"       vfio-probe claim PCINAME IOVA PHYS\n");
+		"       vfio-probe claim PCINAME IOVA PHYS\n"
+		"       vfio-probe hold PCINAME FILE\n");
 	return 2;
 }

@@ -293,8 +293,15 @@ static const struct pci_ops dmaprobe_ops = {
 	.reset = dmaprobe_reset,
 };
 
+/* What the options ask for. */
+struct options {
+	unsigned functions;
+	bool ats, aligned;
+};
+
 static struct dmaprobe *new_function(struct vm *vm, struct iommu *iommu,
-				     unsigned index, unsigned fn, unsigned nr)
+				     unsigned index, unsigned fn,
+				     const struct options *o)
 {
 	struct dmaprobe *d = calloc(1, sizeof(*d));
 	char name[sizeof(d->func.name)];
@@ -305,7 +312,7 @@ static struct dmaprobe *new_function(struct vm *vm, struct iommu *iommu,
 	d->work.arg = d;
 	d->timer.fn = do_beat;
 	d->timer.arg = d;
-	if (nr > 1)
+	if (o->functions > 1)
 		snprintf(name, sizeof(name), "dmaprobe%u.%u", index, fn);
 	else
 		snprintf(name, sizeof(name), "dmaprobe%u", index);
@@ -315,52 +322,65 @@ static struct dmaprobe *new_function(struct vm *vm, struct iommu *iommu,
 	pci_add_bar64(&d->func, 0, DMAPROBE_BAR_SIZE);
 	pci_add_bar64(&d->func, MSIX_BAR, MSIX_BAR_SIZE);
 	pci_add_msix(&d->func, MSIX_BAR, 1, 0, MSIX_PBA);
+	if (o->ats)
+		pci_add_ats(&d->func, o->aligned);
 	return d;
 }
 
-/* How many functions the options ask for; 0 with @err filled. */
-static unsigned parse_options(char *text, char *err, size_t errlen)
+/* False with @err filled. */
+static bool parse_options(struct options *o, char *text, char *err,
+			  size_t errlen)
 {
-	unsigned long nr = 1;
 	char *save = NULL, *word, *end;
 
+	*o = (struct options) { .functions = 1 };
 	for (word = text ? strtok_r(text, ",", &save) : NULL; word;
 	     word = strtok_r(NULL, ",", &save)) {
+		unsigned long nr;
+
+		if (!strcmp(word, "ats") || !strcmp(word, "ats=unaligned")) {
+			o->ats = true;
+			o->aligned = !word[3];
+			continue;
+		}
 		if (strncmp(word, "functions=", 10)) {
 			snprintf(err, errlen, "dmaprobe: '%s' is no option",
 				 word);
-			return 0;
+			return false;
 		}
 		nr = strtoul(word + 10, &end, 10);
 		if (*end || !nr || nr > MAX_FUNCTIONS) {
 			snprintf(err, errlen,
 				 "dmaprobe: functions='%s' is not in 1..%d",
 				 word + 10, MAX_FUNCTIONS);
-			return 0;
+			return false;
 		}
+		o->functions = nr;
 	}
-	return nr;
+	return true;
 }
 
 int dmaprobe_create(struct vm *vm, struct iommu *iommu, unsigned index,
 		    char *opts, struct pci_func *out[8], char *err,
 		    size_t errlen)
 {
-	unsigned nr = parse_options(opts, err, errlen), fn;
+	struct options o;
 	struct dmaprobe *d;
+	unsigned fn;
 
-	if (!nr)
+	if (!parse_options(&o, opts, err, errlen))
 		return -1;
-	for (fn = 0; fn < nr; fn++) {
-		d = new_function(vm, iommu, index, fn, nr);
+	for (fn = 0; fn < o.functions; fn++) {
+		d = new_function(vm, iommu, index, fn, &o);
 		if (!d)
 			goto free_functions;
 		out[fn] = &d->func;
 	}
-	return nr;
+	return o.functions;
 
 free_functions:
-	snprintf(err, errlen, "dmaprobe: no memory for %u functions", nr);
+	snprintf(err, errlen, "dmaprobe: no memory for %u functions",
+		 o.functions);
 	while (fn--)
 		free(out[fn]->opaque);
 	return -1;

@@ -36,6 +36,7 @@ void iommu_free(struct iommu *mmu)
 
 	while ((dev = mmu->devices)) {
 		mmu->devices = dev->next;
+		atc_drop_all(dev);
 		free(dev);
 	}
 	for (i = 0; i < NR_DOMAIN_BUCKETS; i++)
@@ -110,6 +111,8 @@ void iommu_device_remove(struct iommu *mmu, u32 logical_id)
 		die("removing logical device id 0x%x, which is not there",
 		    logical_id);
 	device_leave_domain(dev, DEVICE_UNATTACHED);
+	dev->ats = false;
+	atc_drop_all(dev);
 	dev->there = false;
 }
 
@@ -219,7 +222,13 @@ static enum iommu_fault translate(struct iommu *mmu, struct iommu_device *dev,
 {
 	enum iommu_fault f;
 	struct iommu_domain *dom = dev->dom;
+	bool writable = true;
 
+	/* The device does not ask: nothing below can stop it. */
+	if (atc_translate(mmu, dev, iova, op, gpa)) {
+		dev->translated++;
+		return IOMMU_OK;
+	}
 	if (dev->state == DEVICE_DETACHED ||
 	    (dom && dom->kind == DOMAIN_BLOCKED))
 		return IOMMU_FAULT_BLOCKED;
@@ -228,14 +237,15 @@ static enum iommu_fault translate(struct iommu *mmu, struct iommu_device *dev,
 	if (!dom || dom->kind == DOMAIN_IDENTITY) {
 		dev->untranslated++;
 		*gpa = iova;
-		return IOMMU_OK;
-	}
-	f = walk_translate(mmu, dev, dom, iova, op, gpa);
-	if (!f) {
+	} else {
+		f = walk_translate(mmu, dev, dom, iova, op, gpa, &writable);
+		if (f)
+			return f;
 		dev->translated++;
 		dev->forgiven += dom->forgiven;
 	}
-	return f;
+	atc_fill(dev, iova, *gpa, writable);
+	return IOMMU_OK;
 }
 
 /*

@@ -20,6 +20,9 @@ struct iommu_config {
 	u64 pgsizes;		/* page size bitmap */
 	u32 max_domains;	/* CREATE beyond: INSUFFICIENT_DEVICE_DOMAINS */
 	bool allow_stale;	/* hit on an unmapped entry is no violation */
+	bool detach_first;	/* ATTACH does not replace: status 0x58 */
+	bool in_use_any;	/* status 0x66 means any domain, not this one */
+	u64 evict;		/* not 0: caches lose entries, this is the seed */
 	/* the canonical rule of the emulated vendor: lower half only */
 	bool canonical;
 	bool flush_list;	/* false: FLUSH_LIST returns status 2 */
@@ -52,6 +55,11 @@ u16 iommu_hypercall(struct iommu *mmu, struct hcall *h);
 void iommu_device_add(struct iommu *mmu, u32 logical_id, const char *name,
 		      bool behind_iommu);
 void iommu_device_remove(struct iommu *mmu, u32 logical_id);
+/*
+ * The guest, or a reset, wrote the enable bit of the function's ATS
+ * capability. A device that is not there is none of its business.
+ */
+void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on);
 
 enum iommu_op { IOMMU_READ, IOMMU_WRITE, IOMMU_CAS };
 

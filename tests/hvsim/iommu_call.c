@@ -353,6 +353,15 @@ static u16 check_attach(struct request *r)
 	return status ? status : check_device_id(r, ATTACH_DEVICE);
 }
 
+/* What the device has cached itself would get past a block. */
+static void check_ats_off(const struct request *r,
+			  const struct iommu_device *dev)
+{
+	if (dev->ats)
+		report_misuse(r, HVS_SUCCESS, "ATS of %s is still enabled",
+			      dev->name);
+}
+
 static u16 apply_attach(struct request *r)
 {
 	struct iommu_domain *dom = named_domain(r);
@@ -370,8 +379,12 @@ static u16 apply_attach(struct request *r)
 		return HVS_INVALID_PARAMETER;
 	if (dom->kind == DOMAIN_CREATED)
 		return HVS_OPERATION_DENIED;
-	if (dev->dom == dom)
+	if (dom->kind == DOMAIN_BLOCKED)
+		check_ats_off(r, dev);
+	if (dev->dom == dom || (dev->dom && r->mmu->cfg.in_use_any))
 		return HVS_DEVICE_ALREADY_IN_DOMAIN;
+	if (dev->dom && r->mmu->cfg.detach_first)
+		return HVS_INVALID_DEVICE_STATE;
 	/* Replaces. What is cached is cached per domain, so it stays. */
 	device_leave_domain(dev, DEVICE_ATTACHED);
 	dev->dom = dom;
@@ -398,6 +411,7 @@ static u16 apply_detach(struct request *r)
 		return status;
 	if (dev->state != DEVICE_ATTACHED)
 		return HVS_INVALID_DEVICE_STATE;
+	check_ats_off(r, dev);
 	device_leave_domain(dev, DEVICE_DETACHED);
 	return HVS_SUCCESS;
 }

@@ -112,6 +112,8 @@ static int parse_key(struct iommu_config *c, const char *key,
 	} choices[] = {
 		{ "stale", "violation", "ok", &c->allow_stale },
 		{ "unload", "keep", "drop", &c->unload_drop },
+		{ "attach", "replace", "detach-first", &c->detach_first },
+		{ "inuse", "same", "any", &c->in_use_any },
 	};
 	u64 n;
 	bool b;
@@ -175,6 +177,11 @@ static int parse_key(struct iommu_config *c, const char *key,
 				      "iommu: size must be a number, not '%s'",
 				      value ? value : "");
 		c->cap_size = n;
+	} else if (!strcmp(key, "evict")) {
+		if (!value || !parse_number(value, UINT64_MAX, &c->evict))
+			return reject(err, errlen,
+				      "iommu: evict must be a number, not '%s'",
+				      value ? value : "");
 	} else {
 		return reject(err, errlen, "iommu: unknown option '%s'", key);
 	}
@@ -254,6 +261,7 @@ void iommu_print_counts(struct iommu *mmu, FILE *out)
 	print_row(out, "DMA faults", mmu->nr_faults);
 	print_row(out, "IOTLB hits", mmu->nr_hits);
 	print_row(out, "IOTLB misses", mmu->nr_misses);
+	print_row(out, "ATC hits", mmu->nr_atc_hits);
 	print_row(out, "accesses in a stale window", mmu->nr_stale);
 	print_row(out, "leaves used with A or D clear", mmu->nr_ad_missing);
 	print_row(out, "flush calls", f->calls);
@@ -280,6 +288,7 @@ static void reset_counts(struct iommu *mmu)
 		dev->blocked = 0;
 		dev->forgiven = 0;
 		dev->watched = 0;
+		dev->atc_hits = 0;
 	}
 	for (i = 0; i < NR_DOMAIN_BUCKETS; i++)
 		for (dom = mmu->domains[i]; dom; dom = dom->next)
@@ -290,6 +299,7 @@ static void reset_counts(struct iommu *mmu)
 	mmu->nr_ad_missing = 0;
 	mmu->nr_hits = 0;
 	mmu->nr_misses = 0;
+	mmu->nr_atc_hits = 0;
 }
 
 /* ---- control words ---- */
@@ -448,6 +458,18 @@ static int ctl_device(struct args *a)
 			domain_kind_name(dev->dom->kind));
 		break;
 	}
+	return 0;
+}
+
+static int ctl_ats(struct args *a)
+{
+	const struct iommu_device *dev;
+
+	dev = device_argument(a->mmu, a->argv[0], a->out);
+	if (!dev)
+		return -1;
+	fprintf(a->out, "%s %" PRIu64 " %" PRIu64 "\n",
+		dev->ats ? "on" : "off", dev->nr_atc, dev->atc_hits);
 	return 0;
 }
 
@@ -667,6 +689,8 @@ static const struct word words[] = {
 	{ "domain-count", "", "how many there are", 0, 0, ctl_domain_count },
 	{ "device", "NAME", "the domain it is in: ID KIND; 0 unattached, 0 detached",
 	  1, 1, ctl_device },
+	{ "ats", "NAME", "on or off, how many translations it has cached, and how often it used one",
+	  1, 1, ctl_ats },
 	{ "dma", "[NAME]", "accesses: NAME TRANSLATED UNTRANSLATED, and a total; of one device without its name",
 	  0, 1, ctl_dma },
 	{ "config", "TEXT", "what the host offers from now on: off, on, KEY=VALUE,...",

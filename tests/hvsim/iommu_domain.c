@@ -38,6 +38,7 @@ void domain_create(struct iommu *mmu, u32 id)
 	if (!dom)
 		die("no memory for domain %u", id);
 	dom->id = id;
+	dom->serial = ++mmu->nr_created;
 	dom->kind = DOMAIN_CREATED;
 	dom->next = *bucket;
 	*bucket = dom;
@@ -96,9 +97,27 @@ static void count_dropped(struct flush_stats *s, u64 dropped)
 		s->redundant++;
 }
 
+/*
+ * Of the devices in the domain now: the host sends them the invalidation, by
+ * address, and they drop whatever they have there.
+ */
+static u64 flush_devices(struct iommu *mmu, struct iommu_domain *dom, u64 page,
+			 unsigned shift)
+{
+	struct iommu_device *dev;
+	u64 dropped = 0;
+
+	for (dev = mmu->devices; dev; dev = dev->next)
+		if (dev->dom == dom)
+			dropped += atc_drop_pages(dev, page, shift);
+	return dropped;
+}
+
 void domain_flush_all(struct iommu *mmu, struct iommu_domain *dom)
 {
 	u64 dropped = tlb_drop_domain(&mmu->tlb, dom);
+
+	dropped += flush_devices(mmu, dom, 0, 63);
 
 	dom->flush.full++;
 	mmu->flush.full++;
@@ -121,6 +140,7 @@ void domain_flush_pages(struct iommu *mmu, struct iommu_domain *dom, u64 page,
 	/* Alignment leaves block 0 as the only one that can be everything. */
 	bool full = !page && shift + 12 >= dom->limit_bits;
 
+	dropped += flush_devices(mmu, dom, page, shift);
 	count_block(&dom->flush, shift, full);
 	count_block(&mmu->flush, shift, full);
 	count_dropped(&dom->flush, dropped);

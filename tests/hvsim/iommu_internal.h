@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Shared by the files of the pvIOMMU model: iommu.c (object, devices, DMA),
- * iommu_domain.c, iommu_tlb.c (caches), iommu_walk.c (stage-1 tables),
- * iommu_call.c (hypercalls) and iommu_ctl.c (options, control words, counts).
+ * iommu_domain.c, iommu_tlb.c (caches), iommu_atc.c (those of devices),
+ * iommu_walk.c (stage-1 tables), iommu_call.c (hypercalls) and iommu_ctl.c
+ * (options, control words, counts).
  * Everything runs under the lock of the machine; nothing sleeps.
  */
 #ifndef HVSIM_IOMMU_INTERNAL_H
@@ -59,6 +60,7 @@ struct tlb_entry;
 struct iommu_domain {
 	struct iommu_domain *next;	/* in the bucket of its id */
 	u32 id;
+	u64 serial;			/* ids are used again, this is not */
 	enum domain_kind kind;
 	unsigned attached;		/* devices */
 	/* Of a kernel that is gone: its tables may hold anything by now. */
@@ -79,6 +81,10 @@ struct iommu_domain {
 	struct flush_stats flush;
 };
 
+#define NR_ATC_BUCKETS 64
+
+struct atc_entry;
+
 enum device_state { DEVICE_UNATTACHED, DEVICE_ATTACHED, DEVICE_DETACHED };
 
 struct iommu_device {
@@ -93,6 +99,11 @@ struct iommu_device {
 	u64 translated, untranslated, blocked;
 	u64 forgiven;			/* translated by a forgiven domain */
 	u64 watched;			/* reached the watched memory */
+
+	/* ATS: enabled, and what the device has cached then. */
+	bool ats;
+	struct atc_entry *atc[NR_ATC_BUCKETS];
+	u64 nr_atc, atc_hits;
 };
 
 struct fault_record {
@@ -143,6 +154,7 @@ struct iommu {
 
 	struct iommu_domain *domains[NR_DOMAIN_BUCKETS];
 	u32 nr_domains;
+	u64 nr_created;		/* serial number of the last */
 	struct iommu_device *device_hash[NR_DEVICE_BUCKETS];
 	struct iommu_device *devices, **devices_tail;
 
@@ -159,6 +171,8 @@ struct iommu {
 	u64 nr_stale;		/* accesses through an unmapped entry */
 	u64 nr_ad_missing;	/* leaves used with A or D clear */
 	u64 nr_hits, nr_misses;
+	u64 nr_atc_hits;
+	u64 random;		/* state of the generator, for evict=SEED */
 	struct flush_stats flush;
 };
 
@@ -214,12 +228,29 @@ u64 tlb_drop_domain(struct tlb *tlb, struct iommu_domain *dom);
 u64 tlb_drop_pages(struct tlb *tlb, struct iommu_domain *dom, u64 page,
 		   unsigned shift, bool tables);
 
+/* ---- iommu_atc.c ---- */
+
+/* True if the device has the address cached, and so asks nobody. */
+bool atc_translate(struct iommu *mmu, struct iommu_device *dev, u64 iova,
+		   enum iommu_op op, u64 *gpa);
+/* The device was told; it keeps that if ATS is on. */
+void atc_fill(struct iommu_device *dev, u64 iova, u64 gpa, bool write);
+/* All return how many entries they dropped. */
+u64 atc_drop_pages(struct iommu_device *dev, u64 page, unsigned shift);
+u64 atc_drop_all(struct iommu_device *dev);
+
 /* ---- iommu_walk.c ---- */
 
-/* Translates one address for @dev in the paging domain @dom. */
+/*
+ * Translates one address for @dev in the paging domain @dom. On success
+ * *@writable says whether it may be written there as well.
+ */
 enum iommu_fault walk_translate(struct iommu *mmu, struct iommu_device *dev,
 				struct iommu_domain *dom, u64 iova,
-				enum iommu_op op, u64 *gpa);
+				enum iommu_op op, u64 *gpa, bool *writable);
+/* Referee: @dev uses what it has cached of its paging domain. */
+void walk_judge_atc(struct iommu *mmu, struct iommu_device *dev, u64 iova,
+		    u64 target, bool write);
 /* Referee: the entries on the path of @iova can be what the guest wrote. */
 void walk_check_path(struct iommu *mmu, struct iommu_domain *dom, u64 iova);
 /* The same for all entries of the top table. */

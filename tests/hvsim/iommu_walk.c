@@ -243,27 +243,29 @@ static void note_stale(struct iommu *mmu, const struct iommu_device *dev,
 			  dev->name, iova, dom->id, cache);
 }
 
+/* A translation that @cache (IOTLB, ATC) has is used. */
 static void judge_hit(struct iommu *mmu, const struct iommu_device *dev,
 		      const struct iommu_domain *dom, u64 iova,
-		      const struct tlb_entry *e, const struct walk *fresh)
+		      const struct tlb_entry *e, const struct walk *fresh,
+		      const char *cache)
 {
 	u64 cached = output_of(iova, e->target, e->level);
 
 	if (dom->forgiven)
 		return;
 	if (fresh->fault == IOMMU_FAULT_NOT_PRESENT) {
-		note_stale(mmu, dev, dom, iova, "IOTLB");
+		note_stale(mmu, dev, dom, iova, cache);
 	} else if (fresh->fault) {
-		violation("stale IOTLB entry used: device %s domain %u IOVA 0x%lx: cached 0x%lx, a walk now faults (%s)",
-			  dev->name, dom->id, iova, cached,
+		violation("stale %s entry used: device %s domain %u IOVA 0x%lx: cached 0x%lx, a walk now faults (%s)",
+			  cache, dev->name, dom->id, iova, cached,
 			  iommu_fault_name(fresh->fault));
 	} else {
 		u64 now = output_of(iova, fresh->base, fresh->level);
 		bool write = fresh->write[fresh->level];
 
 		if (now != cached || write != e->write)
-			violation("stale IOTLB entry used: device %s domain %u IOVA 0x%lx: cached 0x%lx (%s), in memory 0x%lx (%s)",
-				  dev->name, dom->id, iova, cached,
+			violation("stale %s entry used: device %s domain %u IOVA 0x%lx: cached 0x%lx (%s), in memory 0x%lx (%s)",
+				  cache, dev->name, dom->id, iova, cached,
 				  e->write ? "rw" : "ro", now,
 				  write ? "rw" : "ro");
 	}
@@ -387,9 +389,40 @@ static enum iommu_fault fill(struct iommu *mmu, struct iommu_device *dev,
 	return IOMMU_OK;
 }
 
+/* Like hardware that is short of room: some of what the access would hit. */
+static void evict_some(struct iommu *mmu, struct iommu_domain *dom, u64 iova)
+{
+	u64 r = mmu->random ? mmu->random : mmu->cfg.evict;
+	unsigned shift;
+
+	/* xorshift64 */
+	r ^= r << 13;
+	r ^= r >> 7;
+	r ^= r << 17;
+	mmu->random = r;
+	if (r >> 60 & 1)
+		return;
+	/* 4K, 2M, 1G, 512G around it, with the tables or without. */
+	shift = 9 * (r >> 56 & 3);
+	tlb_drop_pages(&mmu->tlb, dom, iova >> 12 >> shift << shift, shift,
+		       r >> 55 & 1);
+}
+
+void walk_judge_atc(struct iommu *mmu, struct iommu_device *dev, u64 iova,
+		    u64 target, bool write)
+{
+	const struct tlb_entry e = {
+		.target = target, .level = 1, .write = write,
+	};
+	struct walk fresh;
+
+	walk_root(mmu, dev->dom, iova, &fresh);
+	judge_hit(mmu, dev, dev->dom, iova, &e, &fresh, "ATC");
+}
+
 enum iommu_fault walk_translate(struct iommu *mmu, struct iommu_device *dev,
 				struct iommu_domain *dom, u64 iova,
-				enum iommu_op op, u64 *gpa)
+				enum iommu_op op, u64 *gpa, bool *writable)
 {
 	const struct tlb_entry *hit = NULL;
 	struct walk fresh, w;
@@ -399,6 +432,8 @@ enum iommu_fault walk_translate(struct iommu *mmu, struct iommu_device *dev,
 
 	if (iova >> dom->limit_bits)
 		return IOMMU_FAULT_RANGE;
+	if (mmu->cfg.evict)
+		evict_some(mmu, dom, iova);
 	walk_root(mmu, dom, iova, &fresh);
 
 	/* Sizes can overlap after a change: hardware may hit any of them. */
@@ -410,7 +445,7 @@ enum iommu_fault walk_translate(struct iommu *mmu, struct iommu_device *dev,
 		e = tlb_find(&mmu->tlb, dom, TLB_LEAF, level, iova);
 		if (!e)
 			continue;
-		judge_hit(mmu, dev, dom, iova, e, &fresh);
+		judge_hit(mmu, dev, dom, iova, e, &fresh, "IOTLB");
 		if (!hit)
 			hit = e;
 	}
@@ -432,5 +467,6 @@ enum iommu_fault walk_translate(struct iommu *mmu, struct iommu_device *dev,
 	}
 	if (op != IOMMU_READ && !write)
 		return IOMMU_FAULT_WRITE_RO;
+	*writable = write;
 	return IOMMU_OK;
 }

@@ -240,7 +240,7 @@ static const struct option_info {
 	{ OPT_CPUS, "cpus", "N", "virtual processors (default: 2)" },
 	{ OPT_DEVICE, "device", "nvme[,size=64M][,file=PATH][,queues=N]",
 	  "an NVMe controller; may be repeated" },
-	{ OPT_DEVICE, "device", "dmaprobe[,functions=N]",
+	{ OPT_DEVICE, "device", "dmaprobe[,functions=N][,ats]",
 	  "a DMA test device; both take guid=GUID and absent (not\n"
 	  "there before the control command \"vpci offer NAME\")" },
 	{ OPT_IOMMU, "iommu", "TEXT",

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PCI function model: owns configuration space (header, PCIe and MSI-X
+ * PCI function model: owns configuration space (header, PCIe, MSI-X and ATS
  * capabilities), decoding of the BARs, the MSI-X table and pending bits, and
  * the gate every DMA goes through. Runs under vm->lock, never sleeps.
  *
  * Configuration space: PCIe capability at 0x40, MSI-X at 0x80 if there is
- * one. No extended capabilities.
+ * one. Of the extended ones only ATS at 0x100, if the function has it.
  */
 #include <string.h>
 
@@ -38,6 +38,10 @@ enum {
 	MSIX_CONTROL = 0x02,	/* from the capability */
 	MSIX_TABLE = 0x04,
 	MSIX_PBA = 0x08,
+
+	CAP_ATS = 0x100,
+	ATS_CAPABILITY = 0x04,	/* from the capability */
+	ATS_CONTROL = 0x06,
 };
 
 #define COMMAND_MEM 0x0002u
@@ -58,6 +62,11 @@ enum {
 #define DEVCTL_FLR 0x8000u
 /* 8 GT/s, four lanes. */
 #define LINK_VALUE 0x43u
+
+#define ATS_HEADER 0x0001000fu	/* version 1, the last one */
+#define ATS_PAGE_ALIGNED 0x0020u
+#define ATS_ENABLE 0x8000u
+#define ATS_UNIT 0x001fu	/* smallest translation: 2^n pages */
 
 #define MSIX_ENABLE 0x8000u
 #define MSIX_MASK_ALL 0x4000u
@@ -332,10 +341,31 @@ static u8 writable_bits(const struct pci_func *f, u16 off)
 		return bar_mask(f, off) >> 8 * (off % 4);
 	if (f->msix_bar >= 0 && off == f->msix_cap + MSIX_CONTROL + 1)
 		return (MSIX_ENABLE | MSIX_MASK_ALL) >> 8;
+	if (f->ats_cap && (off & ~1) == f->ats_cap + ATS_CONTROL)
+		return (ATS_ENABLE | ATS_UNIT) >> 8 * (off & 1);
 	for (size_t i = 0; i < ARRAY_SIZE(writable); i++)
 		if (off == writable[i].off || off == writable[i].off + 1)
 			return writable[i].mask >> 8 * (off - writable[i].off);
 	return 0;
+}
+
+/* After any change of ATS control. The rules are in the IOMMU, but for two. */
+static void update_ats(struct pci_func *f)
+{
+	u16 control;
+
+	if (!f->ats_cap)
+		return;
+	control = get16(f, f->ats_cap + ATS_CONTROL);
+	if (control & ATS_ENABLE) {
+		if (control & ATS_UNIT)
+			violation("%s: ATS enabled for translations of at least %u pages",
+				  f->name, 1u << (control & ATS_UNIT));
+		if (!(get16(f, f->ats_cap + ATS_CAPABILITY) & ATS_PAGE_ALIGNED))
+			violation("%s: ATS enabled, although its requests are not page aligned",
+				  f->name);
+	}
+	iommu_device_set_ats(f->iommu, f->logical_id, control & ATS_ENABLE);
 }
 
 static bool cfg_access_ok(struct pci_func *f, u16 off, unsigned size)
@@ -375,6 +405,8 @@ void pci_cfg_write(struct pci_func *f, u16 off, unsigned size, u32 val)
 	}
 	update_windows(f);
 	send_pending(f);
+	if (f->ats_cap && (off & ~3) == f->ats_cap + ATS_CAPABILITY)
+		update_ats(f);
 }
 
 void pci_func_reset(struct pci_func *f)
@@ -393,6 +425,9 @@ void pci_func_reset(struct pci_func *f)
 		f->msix[vec] = (struct pci_msix_entry) {
 			.ctrl = MSIX_ENTRY_MASKED,
 		};
+	if (f->ats_cap)
+		set16(f, f->ats_cap + ATS_CONTROL, 0);
+	update_ats(f);
 	f->ops->reset(f);
 }
 
@@ -477,4 +512,11 @@ void pci_add_msix(struct pci_func *f, int bar, unsigned nr, u32 table_off,
 	set16(f, CAP_MSIX + MSIX_CONTROL, nr - 1);
 	set32(f, CAP_MSIX + MSIX_TABLE, table_off | bar);
 	set32(f, CAP_MSIX + MSIX_PBA, pba_off | bar);
+}
+
+void pci_add_ats(struct pci_func *f, bool aligned)
+{
+	f->ats_cap = CAP_ATS;
+	set32(f, CAP_ATS, ATS_HEADER);
+	set16(f, CAP_ATS + ATS_CAPABILITY, aligned ? ATS_PAGE_ALIGNED : 0);
 }

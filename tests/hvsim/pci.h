@@ -63,6 +63,8 @@ struct pci_func {
 	unsigned nr_msix;
 	struct pci_msix_entry msix[PCI_MAX_MSIX];
 	u64 msix_pending;
+
+	u16 ats_cap;			/* config offset, 0: no ATS */
 };
 
 /* Identity as class code 0xBBSSPP (base, sub, prog-if). */
@@ -74,6 +76,9 @@ void pci_add_bar64(struct pci_func *f, int bar, u64 size);
 /* MSI-X with @nr vectors, table and PBA inside BAR @bar at these offsets. */
 void pci_add_msix(struct pci_func *f, int bar, unsigned nr, u32 table_off,
 		  u32 pba_off);
+
+/* ATS. @aligned: it says that all of its requests are page aligned. */
+void pci_add_ats(struct pci_func *f, bool aligned);
 
 /* Configuration space as vpci.c forwards it; @size 1, 2 or 4. */
 u32 pci_cfg_read(struct pci_func *f, u16 off, unsigned size);

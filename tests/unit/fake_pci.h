@@ -123,6 +123,12 @@ void pci_add_msix(struct pci_func *f, int bar, unsigned nr, u32 table_off,
 	f->msix_pba = pba_off;
 }
 
+/* 1: aligned, 2: not. */
+void pci_add_ats(struct pci_func *f, bool aligned)
+{
+	f->ats_cap = aligned ? 1 : 2;
+}
+
 void pci_msix_raise(struct pci_func *f, unsigned vec)
 {
 	if (vec >= f->nr_msix)

@@ -69,7 +69,7 @@ static void test_options(void **state)
 {
 	static const char *const bad[] = {
 		"functions=0", "functions=9", "functions=", "functions=2x",
-		"size=1",
+		"size=1", "ats=", "ats=1", "atsx",
 	};
 	char err[200];
 
@@ -88,7 +88,15 @@ static void test_options(void **state)
 		assert_string_equal(funcs[i]->name, err);
 		assert_int_equal(funcs[i]->fn, i);
 		assert_int_equal(funcs[i]->bar_size[0], DMAPROBE_BAR_SIZE);
+		assert_int_equal(funcs[i]->ats_cap, 0);
 	}
+	teardown(state);
+	assert_int_equal(create("ats,functions=2", err, sizeof(err)), 2);
+	assert_int_equal(funcs[0]->ats_cap, 1);
+	assert_int_equal(funcs[1]->ats_cap, 1);
+	teardown(state);
+	assert_int_equal(create("ats=unaligned", err, sizeof(err)), 1);
+	assert_int_equal(funcs[0]->ats_cap, 2);
 	teardown(state);
 }
 

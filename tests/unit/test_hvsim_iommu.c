@@ -4,6 +4,7 @@
  * fake guest memory, hypercalls written byte by byte.
  */
 /* LINK: ../hvsim/iommu.c */
+/* LINK: ../hvsim/iommu_atc.c */
 /* LINK: ../hvsim/iommu_call.c */
 /* LINK: ../hvsim/iommu_ctl.c */
 /* LINK: ../hvsim/iommu_domain.c */
@@ -1176,6 +1177,293 @@ static void test_attach(void **state)
 	expect_none();
 }
 
+static void test_attach_variants(void **state)
+{
+	u64 root5 = paging_domain(5), root6 = paging_domain(6);
+
+	(void)state;
+	map(root5, 0x1000, DATA_GPA, RW);
+	map(root6, 0x1000, DATA_GPA + K4, RW);
+	*data(DATA_GPA) = 1;
+	*data(DATA_GPA + K4) = 2;
+
+	assert_int_equal(ctl("config inuse=any"), 0);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(attach(5, DEV0), HVS_DEVICE_ALREADY_IN_DOMAIN);
+	assert_int_equal(attach(6, DEV0), HVS_DEVICE_ALREADY_IN_DOMAIN);
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+	assert_int_equal(detach(DEV0), 0);
+	assert_int_equal(attach(6, DEV0), 0);
+	assert_int_equal(dma_read(DEV0, 0x1000), 2);
+
+	assert_int_equal(ctl("config inuse=same,attach=detach-first"), 0);
+	assert_int_equal(attach(6, DEV0), HVS_DEVICE_ALREADY_IN_DOMAIN);
+	assert_int_equal(attach(5, DEV0), HVS_INVALID_DEVICE_STATE);
+	assert_int_equal(dma_read(DEV0, 0x1000), 2);
+	assert_int_equal(detach(DEV0), 0);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+	assert_int_equal(ctl("config attach=replace"), 0);
+	assert_int_equal(attach(6, DEV0), 0);
+	expect_none();
+}
+
+/* Caches that lose entries at random change nothing but the misses. */
+static void test_eviction(void **state)
+{
+	u64 root = paging_domain(5), misses = 0;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 8; i++) {
+		map(root, i * K4, DATA_GPA + i * K4, RW);
+		*data(DATA_GPA + i * K4) = i;
+	}
+	*entry_at(root, 4, G1, 2) = 0x4000000 | RW | PS;
+	assert_int_equal(attach(5, DEV0), 0);
+	for (i = 0; i < 2000; i++) {
+		if (i == 1000) {
+			assert_int_equal(ctl("counts"), 0);
+			misses = strtoull(strstr(answer, "IOTLB misses") + 12,
+					  NULL, 10);
+			assert_int_equal(misses, 9);
+			assert_int_equal(ctl("config evict=5"), 0);
+		}
+		assert_int_equal(dma_read(DEV0, i % 8 * K4), i % 8);
+		dma_read(DEV0, G1 + i * 64);
+	}
+	assert_int_equal(ctl("counts"), 0);
+	misses = strtoull(strstr(answer, "IOTLB misses") + 12, NULL, 10);
+	assert_in_range(misses, 200, 1900);
+	expect_none();
+}
+
+static void ats(u32 dev, bool on)
+{
+	iommu_device_set_ats(mmu, dev, on);
+}
+
+static void expect_ats(const char *text)
+{
+	assert_int_equal(ctl("ats nvme0"), 0);
+	assert_string_equal(answer, text);
+}
+
+static void test_ats_rules(void **state)
+{
+	(void)state;
+	paging_domain(5);
+	assert_int_equal(create(6), 0);
+	assert_int_equal(configure(6, 3, 0), 0);
+	assert_int_equal(create(7), 0);
+	assert_int_equal(configure(7, 0, 0), 0);
+
+	assert_int_equal(attach(5, DEV0), 0);
+	ats(DEV0, true);
+	expect_violation("does not offer");
+	start_with("ats");
+	map(paging_domain(5), 0x1000, DATA_GPA, RW);
+	assert_int_equal(create(6), 0);
+	assert_int_equal(configure(6, 3, 0), 0);
+	assert_int_equal(create(7), 0);
+	assert_int_equal(configure(7, 0, 0), 0);
+
+	/* Before something translates, and when nothing does any more. */
+	ats(DEV0, true);
+	expect_violation("unattached");
+	ats(DEV0, false);
+	assert_int_equal(attach(6, DEV0), 0);
+	ats(DEV0, true);
+	expect_violation("(blocked)");
+	assert_int_equal(attach(6, DEV0), HVS_DEVICE_ALREADY_IN_DOMAIN);
+	expect_violation("still enabled");
+	ats(DEV0, false);
+	assert_int_equal(detach(DEV0), 0);
+	ats(DEV0, true);
+	expect_violation("(detached)");
+	ats(DEV0, false);
+
+	assert_int_equal(attach(7, DEV0), 0);
+	ats(DEV0, true);
+	assert_int_equal(attach(5, DEV0), 0);
+	expect_ats("on 0 0\n");
+	ats(DEV0, true);
+	expect_none();
+	assert_int_equal(attach(6, DEV0), 0);
+	expect_violation("ATTACH_DEVICE_DOMAIN: ATS of nvme0 is still enabled");
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(detach(DEV0), 0);
+	expect_violation("DETACH_DEVICE_DOMAIN: ATS of nvme0 is still enabled");
+
+	ats(DEV0, false);
+	assert_int_equal(attach(5, DEV0), 0);
+	ats(DEV0, true);
+	ats(DEV0, false);
+	assert_int_equal(attach(6, DEV0), 0);
+	assert_int_equal(detach(DEV0), 0);
+	/* Gone, or never there: nobody to report about. */
+	assert_int_equal(attach(5, DEV0), 0);
+	ats(DEV0, true);
+	assert_int_equal(try_read(DEV0, 0x1000), IOMMU_OK);
+	expect_ats("on 1 0\n");
+	iommu_device_remove(mmu, DEV0);
+	ats(DEV0, true);
+	ats(DEV_NEVER, true);
+	iommu_device_add(mmu, DEV0, "nvme0", true);
+	expect_ats("off 0 0\n");
+	expect_none();
+}
+
+static void test_atc(void **state)
+{
+	u64 root;
+
+	(void)state;
+	start_with("ats");
+	root = paging_domain(5);
+	map(root, 0x1000, DATA_GPA, RW);
+	map(root, 0x2000, DATA_GPA + K4, RO);
+	*entry_at(root, 4, M2, 2) = 0x4000000 | RW | PS;
+	*data(DATA_GPA + 8) = 1;
+	*data(0x4000000 + 0x5008) = 2;
+	assert_int_equal(attach(5, DEV0), 0);
+	/* Without ATS nothing is kept. */
+	assert_int_equal(dma_read(DEV0, 0x1008), 1);
+	assert_int_equal(dma_read(DEV0, 0x1008), 1);
+	expect_ats("off 0 0\n");
+
+	ats(DEV0, true);
+	assert_int_equal(dma_read(DEV0, 0x1008), 1);
+	expect_ats("on 1 0\n");
+	assert_int_equal(dma_read(DEV0, 0x1008), 1);
+	/* The first was read, but may be written as well. */
+	assert_int_equal(try_write(DEV0, 0x1010), IOMMU_OK);
+	expect_ats("on 1 2\n");
+	/* Lacking rights, the device asks, and hears no. */
+	assert_int_equal(try_read(DEV0, 0x2000), IOMMU_OK);
+	assert_int_equal(try_write(DEV0, 0x2000), IOMMU_FAULT_WRITE_RO);
+	expect_ats("on 2 2\n");
+	/* One page of a large one. */
+	assert_int_equal(dma_read(DEV0, M2 + 0x5008), 2);
+	assert_int_equal(dma_read(DEV0, M2 + 0x5008), 2);
+	assert_int_equal(try_read(DEV0, M2), IOMMU_OK);
+	expect_ats("on 4 3\n");
+	assert_int_equal(try_read(DEV0, 0x7000), IOMMU_FAULT_NOT_PRESENT);
+	expect_ats("on 4 3\n");
+	assert_int_equal(try_read(DEV0, 0xfee00000), IOMMU_FAULT_MSI);
+	/* Each device has its own. */
+	assert_int_equal(attach(5, DEV1), 0);
+	assert_int_equal(dma_read(DEV1, 0x1008), 1);
+	expect_ats("on 4 3\n");
+	ats(DEV0, false);
+	ats(DEV0, true);
+	expect_ats("on 0 3\n");
+	expect_none();
+}
+
+static void test_atc_flushes(void **state)
+{
+	u64 root, root6;
+	unsigned i;
+
+	(void)state;
+	start_with("ats");
+	root = paging_domain(5);
+	root6 = paging_domain(6);
+	for (i = 0; i < 16; i++)
+		map(root, i * K4, DATA_GPA + i * K4, RW);
+	map(root6, 0, DATA_GPA, RW);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(attach(6, DEV1), 0);
+	ats(DEV0, true);
+	ats(DEV1, true);
+	for (i = 0; i < 16; i++)
+		try_read(DEV0, i * K4);
+	try_read(DEV1, 0);
+	expect_ats("on 16 0\n");
+	assert_int_equal(flush_one(5, 4 * K4, 2), 0);
+	expect_ats("on 12 0\n");
+	assert_int_equal(flush_one(5, 15 * K4, 0), 0);
+	expect_ats("on 11 0\n");
+	assert_int_equal(flush_one(5, 4 * K4, 2), 0);
+	assert_int_equal(flush_one(6, 0, 4), 0);
+	assert_int_equal(flush(6), 0);
+	expect_ats("on 11 0\n");
+	assert_int_equal(ctl("ats dmaprobe0"), 0);
+	assert_string_equal(answer, "on 0 0\n");
+	assert_int_equal(flush_one(5, 0, 52), 0);
+	expect_ats("on 0 0\n");
+	try_read(DEV0, 0);
+	assert_int_equal(flush(5), 0);
+	expect_ats("on 0 0\n");
+	/* A flush that fails reaches no device. */
+	try_read(DEV0, 0);
+	assert_int_equal(ctl("fail flush INSUFFICIENT_MEMORY"), 0);
+	assert_int_equal(flush(5), HVS_INSUFFICIENT_MEMORY);
+	expect_ats("on 1 0\n");
+	expect_none();
+}
+
+static void test_atc_judged(void **state)
+{
+	u64 root5, root6;
+
+	(void)state;
+	start_with("ats");
+	root5 = paging_domain(5);
+	root6 = paging_domain(6);
+	map(root5, 0x1000, DATA_GPA, RW);
+	map(root6, 0x1000, DATA_GPA + K4, RW);
+	*data(DATA_GPA) = 1;
+	*data(DATA_GPA + K4) = 2;
+	assert_int_equal(attach(5, DEV0), 0);
+	ats(DEV0, true);
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+
+	/* Unmapped, changed, taken away: as the IOTLB, but past the host. */
+	map(root5, 0x1000, 0, 0);
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+	expect_violation("through the ATC");
+	assert_int_equal(ctl_number("stale-hits"), 1);
+	map(root5, 0x1000, DATA_GPA + K4, RW);
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+	expect_violation("stale ATC entry");
+	map(root5, 0x1000, DATA_GPA, RO);
+	assert_int_equal(try_write(DEV0, 0x1000), IOMMU_OK);
+	expect_violation("stale ATC entry");
+	map(root5, 0x1000, DATA_GPA, RW);
+	*data(DATA_GPA) = 1;
+
+	/* It survives an attach, a block and a detach. */
+	assert_int_equal(attach(6, DEV0), 0);
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+	expect_violation("cached in domain 5, used in domain 6 (paging)");
+	assert_int_equal(flush(5), 0);
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+	expect_violation("cached in domain 5, used in domain 6 (paging)");
+	assert_int_equal(detach(DEV0), 0);
+	expect_violation("still enabled");
+	assert_int_equal(dma_read(DEV0, 0x1000), 1);
+	expect_violation("cached in domain 5, used in domain 0 (none)");
+
+	/* Off, it asks again, and on again it knows nothing. */
+	ats(DEV0, false);
+	assert_int_equal(try_read(DEV0, 0x1000), IOMMU_FAULT_BLOCKED);
+	assert_int_equal(attach(6, DEV0), 0);
+	ats(DEV0, true);
+	assert_int_equal(dma_read(DEV0, 0x1000), 2);
+	expect_none();
+
+	/* A new domain of the same id is another one. */
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(delete(6), 0);
+	root6 = paging_domain(6);
+	map(root6, 0x1000, DATA_GPA + K4, RW);
+	assert_int_equal(attach(6, DEV0), 0);
+	dma_read(DEV0, 0x1000);
+	expect_violation("cached in domain 6, used in domain 6 (paging)");
+}
+
 static void test_devices(void **state)
 {
 	(void)state;
@@ -1874,6 +2162,7 @@ static void test_options(void **state)
 		"pgsizes=8k", "pgsizes", "domains=", "size=1x", "stale=maybe",
 		"canonical=2", "list=yes", "caps=", "nonsense=1", "s1=on", "",
 		"neg=", "5lvl=2", "caps=0x10000000000000000",
+		"attach=", "attach", "inuse=all", "evict=", "evict=x",
 	};
 	struct iommu_config c, before;
 	char err[160];
@@ -1912,6 +2201,14 @@ static void test_options(void **state)
 	assert_int_equal(c.cap_size, 0);
 	assert_true(c.present && c.allow_stale && c.neg_cache);
 	assert_false(c.canonical || c.flush_list || c.scribble);
+	assert_false(c.detach_first || c.in_use_any || c.evict);
+	assert_int_equal(iommu_parse_option(&c, "attach=detach-first,inuse=any,evict=7",
+					    err, sizeof(err)), 0);
+	assert_true(c.detach_first && c.in_use_any);
+	assert_int_equal(c.evict, 7);
+	assert_int_equal(iommu_parse_option(&c, "attach=replace,inuse=same,stale=violation",
+					    err, sizeof(err)), 0);
+	assert_false(c.detach_first || c.in_use_any || c.allow_stale);
 	assert_int_equal(iommu_parse_option(&c, "pgsizes=0x201000,caps=7",
 					    err, sizeof(err)), 0);
 	assert_int_equal(c.pgsizes, K4 | M2);
@@ -2025,8 +2322,11 @@ int main(void)
 		T(test_many_domains), T(test_many_entries),
 		T(test_negative_caching),
 		T(test_flush_counts), T(test_life_cycle), T(test_domain_limit),
-		T(test_static_domains), T(test_attach), T(test_devices),
-		T(test_unload), T(test_forgive), T(test_watch),
+		T(test_static_domains), T(test_attach),
+		T(test_attach_variants), T(test_eviction), T(test_ats_rules),
+		T(test_atc), T(test_atc_flushes), T(test_atc_judged),
+		T(test_devices), T(test_unload), T(test_forgive),
+		T(test_watch),
 		T(test_leftovers), T(test_every_input_bit),
 		T(test_valid_calls), T(test_header_fields),
 		T(test_create_fields), T(test_configure_fields),

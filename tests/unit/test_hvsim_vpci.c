@@ -185,6 +185,16 @@ void iommu_device_remove(struct iommu *mmu, u32 logical_id)
 	iommu_functions &= ~(1u << (logical_id & 7));
 }
 
+/* Bit n: ATS of function n is on, as far as the IOMMU was told. */
+static unsigned ats_functions;
+
+void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on)
+{
+	(void)mmu;
+	ats_functions &= ~(1u << (logical_id & 7));
+	ats_functions |= (unsigned)on << (logical_id & 7);
+}
+
 static unsigned dmas;
 
 enum iommu_fault iommu_dma(struct iommu *mmu, u32 logical_id, u64 iova,
@@ -448,7 +458,7 @@ static int set_up_after(unsigned long boots)
 	mem.size = RAM_SIZE;
 	mem.ram = calloc(1, RAM_SIZE);
 	violations = nr_posted = signals = injections = 0;
-	iommu_functions = dmas = resets = 0;
+	iommu_functions = ats_functions = dmas = resets = 0;
 	works = NULL;
 	memset(windows, 0, sizeof(windows));
 	vmbus = vmbus_new(NULL, NULL, 0x50003);
@@ -459,6 +469,7 @@ static int set_up_after(unsigned long boots)
 			      0x1234, 0x5678 + i, 0x010802);
 		pci_add_bar64(&funcs[i], 0, 0x4000);
 		pci_add_msix(&funcs[i], 0, 4, 0x2000, 0x3000);
+		pci_add_ats(&funcs[i], i == 0);
 	}
 	arena[nr_arena++] = vmbus;
 	arena[nr_arena++] = vpci;
@@ -1046,6 +1057,41 @@ static void test_unclean(void **state)
 	assert_int_equal(ASK(M(0x07), 0, WINDOW, 0), 0);
 }
 
+static void test_ats(void **state)
+{
+	(void)state;
+	enter_d0();
+	assert_int_equal(config_read(0, 0x100, 4), 0x0001000f);
+	assert_int_equal(config_read(0, 0x104, 2), 0x0020);
+	assert_int_equal(config_read(0x20, 0x104, 2), 0);
+	assert_int_equal(config_read(0, 0x106, 2), 0);
+	assert_int_equal(config_read(0, 0x108, 4), 0);
+	config_write(0, 0x106, 2, 0x8000);
+	assert_int_equal(ats_functions, 1);
+	config_write(0, 0x104, 4, 0);
+	assert_int_equal(ats_functions, 0);
+	assert_int_equal(config_read(0, 0x104, 4), 0x20);
+	config_write(0, 0x107, 1, 0x80);
+	assert_int_equal(ats_functions, 1);
+	/* Every way to reset a function. */
+	config_write(0, 0x48, 2, 0x8000 | config_read(0, 0x48, 2));
+	assert_int_equal(ats_functions, 0);
+	assert_int_equal(config_read(0, 0x106, 2), 0);
+	config_write(0, 0x106, 2, 0x8000);
+	assert_int_equal(ASK(M(0x08)), 0);
+	assert_int_equal(ats_functions, 0);
+	assert_int_equal(pci_cfg_read(&funcs[0], 0x106, 2), 0);
+	/* What no driver does. */
+	assert_int_equal(violations, 0);
+	pci_cfg_write(&funcs[0], 0x106, 2, 0xffff);
+	expect_violation("at least");
+	assert_int_equal(pci_cfg_read(&funcs[0], 0x106, 2), 0x801f);
+	pci_cfg_write(&funcs[1], 0x106, 2, 0x8000);
+	expect_violation("not page aligned");
+	pci_cfg_write(&funcs[1], 0x106, 2, 0x001f);
+	assert_int_equal(violations, 0);
+}
+
 /* Creates an interrupt in the format of @version. */
 static u32 create_interrupt(u32 version, u32 slot, u32 vector, u16 count,
 			    u16 vp)
@@ -1514,7 +1560,7 @@ int main(void)
 		TEST(test_broken_ring),
 		TEST(test_protocol_order),
 		TEST(test_relations),
-		TEST(test_config_space),
+		TEST(test_config_space), TEST(test_ats),
 		TEST(test_interrupt_formats),
 		TEST(test_interrupt_errors),
 		cmocka_unit_test_setup_teardown(test_earlier_boot,

@@ -250,6 +250,20 @@ static int do_free(struct dmaprobe *probe, u32 id)
 	return 0;
 }
 
+/* Its memory stays allocated, as the device can reach it. */
+static int do_leak(struct dmaprobe *probe, u32 id)
+{
+	struct dmaprobe_buf *buf = xa_erase(&probe->bufs, id);
+
+	if (!buf)
+		return -ENOENT;
+	if (buf->mapped && buf->kind == DMAPROBE_KIND_PAGES)
+		sg_free_table(&buf->sgt);
+	kfree(buf->pages);
+	kfree(buf);
+	return 0;
+}
+
 static dma_addr_t find_dma_addr(const struct dmaprobe_buf *buf, size_t offset)
 {
 	struct scatterlist *sg;
@@ -512,6 +526,8 @@ static int dispatch(struct dmaprobe *probe, unsigned int cmd,
 		return do_alloc(probe, &arg->alloc);
 	case DMAPROBE_IOC_FREE:
 		return do_free(probe, arg->id);
+	case DMAPROBE_IOC_LEAK:
+		return do_leak(probe, arg->id);
 	case DMAPROBE_IOC_MAP:
 		return do_map(probe, &arg->map);
 	case DMAPROBE_IOC_UNMAP:

@@ -96,5 +96,7 @@ struct dmaprobe_run {
 #define DMAPROBE_IOC_RUN	_IOWR('P', 0x09, struct dmaprobe_run)
 #define DMAPROBE_IOC_DEV_PEEK	_IOW('P', 0x0a, struct dmaprobe_copy)
 #define DMAPROBE_IOC_DEV_POKE	_IOW('P', 0x0b, struct dmaprobe_copy)
+/* What a bad driver does: forget a buffer, mapped as it is. */
+#define DMAPROBE_IOC_LEAK	_IOW('P', 0x0c, __u32)
 
 #endif
