@@ -200,7 +200,8 @@ static struct iommu_device *probe_device(struct device *dev)
 		return ERR_PTR(-ENODEV);
 
 	hdev = hvp_vpci_device_new(to_pci_dev(dev));
-	if (!hdev)
+	hvp_adopt_note(dev, PTR_ERR_OR_ZERO(hdev));
+	if (IS_ERR(hdev))
 		return ERR_PTR(-ENODEV);
 	if (hvp_power_link(dev)) {
 		hvp_vpci_device_free(hdev);
@@ -223,6 +224,8 @@ static void release_device(struct device *dev)
 	hvp_power_unlink(dev);
 	hvp_compat_clear_dma_ops(dev);
 	hvp_vpci_device_free(hdev);
+	/* In case that it does not go: the core could not attach it. */
+	hvp_adopt_note(dev, -EIO);
 }
 
 static void get_resv_regions(struct device *dev, struct list_head *regions)

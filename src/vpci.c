@@ -13,6 +13,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/err.h>
 #include <linux/hyperv.h>
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
@@ -61,27 +62,28 @@ static u64 device_id(const struct hv_device *bus, const struct pci_dev *pdev)
 	return hvp_id_make(bus_prefix(bus), PCI_FUNC(pdev->devfn));
 }
 
-static bool is_behind_iommu(u64 id)
+static int check_behind_iommu(u64 id)
 {
 	u64 value;
 
 	if (hvp_call_get_device_property(id, HVP_PROPERTY_PVIOMMU, &value))
-		return false;
-	return value & HVP_DEVICE_IOMMU_ENABLED;
+		return -EIO;
+	return value & HVP_DEVICE_IOMMU_ENABLED ? 0 : -EPERM;
 }
 
 /**
- * hvp_vpci_is_translatable() - whether a function is behind the pvIOMMU
+ * hvp_vpci_check() - whether a function is behind the pvIOMMU
  * @pdev: any PCI function
  *
  * Context: process; asks the host if it is a vPCI function.
- * Return: true if so.
+ * Return: 0 if so; -ENODEV if it is on no vPCI bus; -EPERM if the host does
+ * not offer it; -EIO, logged, if the host did not tell.
  */
-bool hvp_vpci_is_translatable(struct pci_dev *pdev)
+int hvp_vpci_check(struct pci_dev *pdev)
 {
 	const struct hv_device *bus = find_bus(pdev);
 
-	return bus && is_behind_iommu(device_id(bus, pdev));
+	return bus ? check_behind_iommu(device_id(bus, pdev)) : -ENODEV;
 }
 
 /**
@@ -91,8 +93,8 @@ bool hvp_vpci_is_translatable(struct pci_dev *pdev)
  * Registers the bus, or takes one more reference to it.
  *
  * Context: may sleep.
- * Return: the device, or NULL if it is not behind the pvIOMMU, or cannot be
- * told from another one (logged), or memory ran out.
+ * Return: the device, or an error pointer: what hvp_vpci_check() returns,
+ * -EEXIST (logged) if it cannot be told from another one, or -ENOMEM.
  */
 struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 {
@@ -101,11 +103,11 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 	int err;
 
 	if (!bus)
-		return NULL;
+		return ERR_PTR(-ENODEV);
 
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	dev->pdev = pdev;
 	dev->bus = bus;
 	dev->id = device_id(bus, pdev);
@@ -118,7 +120,8 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 			dev->id);
 	if (err)
 		goto err_dev;
-	if (!is_behind_iommu(dev->id))
+	err = check_behind_iommu(dev->id);
+	if (err)
 		goto err_registry;
 	return dev;
 
@@ -126,7 +129,7 @@ err_registry:
 	hvp_registry_del(bus);
 err_dev:
 	kfree(dev);
-	return NULL;
+	return ERR_PTR(err);
 }
 
 /**
