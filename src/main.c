@@ -7,11 +7,13 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/device.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
+#include <linux/sysfs.h>
 #include <asm/mshyperv.h>
 
 #include "adopt.h"
@@ -26,6 +28,28 @@
 static bool disable;
 module_param(disable, bool, 0444);
 MODULE_PARM_DESC(disable, "do not use the pvIOMMU of the host (default: false)");
+
+static ssize_t untranslated_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", hvp_adopt_untranslated());
+}
+static DEVICE_ATTR_RO(untranslated);
+
+static ssize_t untranslated_devices_show(struct device *dev,
+					 struct device_attribute *attr,
+					 char *buf)
+{
+	return hvp_adopt_list_untranslated(buf);
+}
+static DEVICE_ATTR_RO(untranslated_devices);
+
+static struct attribute *untranslated_attrs[] = {
+	&dev_attr_untranslated.attr,
+	&dev_attr_untranslated_devices.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(untranslated);
 
 /* Not an error: the module may be installed on any VM. */
 static bool is_vm_suitable(void)
@@ -84,7 +108,8 @@ static int __init hv_pviommu_init(void)
 	if (err)
 		goto err_domain;
 
-	err = iommu_device_sysfs_add(&hvp_iommu, NULL, NULL, "hv-pviommu");
+	err = iommu_device_sysfs_add(&hvp_iommu, NULL, untranslated_groups,
+				     "hv-pviommu");
 	if (err)
 		goto err_power;
 
