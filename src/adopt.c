@@ -419,8 +419,7 @@ int hvp_adopt_start(void)
 	if (err) {
 		stop_listening();
 		forget_all();
-		pr_err("the kernel does not take the pvIOMMU (%d)%s\n", err,
-		       err == -EBUSY ? ": it has another IOMMU" : "");
+		pr_err("the kernel does not take the pvIOMMU (%d)\n", err);
 		return err;
 	}
 

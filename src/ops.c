@@ -185,6 +185,7 @@ static struct iommu_domain *alloc_by_type(unsigned int type)
 static struct iommu_device *probe_device(struct device *dev)
 {
 	struct hvp_device *hdev;
+	int err;
 
 	/*
 	 * Older cores may ask twice for a device that is added while they walk
@@ -200,13 +201,15 @@ static struct iommu_device *probe_device(struct device *dev)
 		return ERR_PTR(-ENODEV);
 
 	hdev = hvp_vpci_device_new(to_pci_dev(dev));
-	hvp_adopt_note(dev, PTR_ERR_OR_ZERO(hdev));
-	if (IS_ERR(hdev))
-		return ERR_PTR(-ENODEV);
-	if (hvp_power_link(dev)) {
-		hvp_vpci_device_free(hdev);
-		return ERR_PTR(-ENODEV);
+	err = PTR_ERR_OR_ZERO(hdev);
+	if (!err) {
+		err = hvp_power_link(dev);
+		if (err)
+			hvp_vpci_device_free(hdev);
 	}
+	hvp_adopt_note(dev, err);
+	if (err)
+		return ERR_PTR(-ENODEV);
 
 	/* What a crashed kernel has left going must not meet our tables. */
 	if (is_kdump_kernel())
