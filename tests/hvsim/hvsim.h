@@ -93,6 +93,18 @@ struct work {
 /* Queues @w once; a second call before it ran does nothing. */
 void vm_queue_work(struct vm *vm, struct work *w);
 
+/* Runs every @period_ns on the worker thread, lock held. */
+struct timer {
+	void (*fn)(void *arg);
+	void *arg;
+	struct timer *next;
+	u64 period_ns;		/* 0: stopped */
+	u64 due_ns;
+	bool listed;
+};
+/* Starts, changes or (0) stops a timer. It is never forgotten: do not free. */
+void vm_set_timer(struct vm *vm, struct timer *t, u64 period_ns);
+
 /* Fixed edge-triggered interrupt @vector to the vCPU with APIC id @apic_id. */
 void vm_inject(struct vm *vm, u32 apic_id, u8 vector);
 

@@ -210,16 +210,51 @@ struct vm *vm_new(const struct machine_config *cfg)
 
 /* ---- running ---- */
 
+/* Runs the timers that are due; returns when the next one is, 0 for never. */
+static u64 run_timers(struct vm *vm)
+{
+	u64 now = clock_ns(), next = 0;
+	struct timer *t;
+
+	for (t = vm->timers; t; t = t->next) {
+		if (!t->period_ns)
+			continue;
+		if (t->due_ns <= now) {
+			/* What was missed is not made up for. */
+			t->due_ns = now + t->period_ns;
+			t->fn(t->arg);
+		}
+		if (t->period_ns && (!next || t->due_ns < next))
+			next = t->due_ns;
+	}
+	return next;
+}
+
+/* For work, for a change of the timers, or until @until_ns. */
+static void wait_for_work(struct vm *vm, u64 until_ns)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(until_ns / 1000000000),
+		.tv_nsec = (long)(until_ns % 1000000000),
+	};
+
+	if (until_ns)
+		pthread_cond_timedwait(&vm->work_cond, &vm->lock, &until);
+	else
+		pthread_cond_wait(&vm->work_cond, &vm->lock);
+}
+
 static void *run_worker(void *arg)
 {
 	struct vm *vm = arg;
 
 	pthread_mutex_lock(&vm->lock);
 	while (!vm->stopping) {
+		u64 next = run_timers(vm);
 		struct work *w = vm->work_head;
 
 		if (!w) {
-			pthread_cond_wait(&vm->work_cond, &vm->lock);
+			wait_for_work(vm, next);
 			continue;
 		}
 		vm->work_head = w->next;
@@ -245,6 +280,18 @@ void vm_queue_work(struct vm *vm, struct work *w)
 	w->next = NULL;
 	*vm->work_tail = w;
 	vm->work_tail = &w->next;
+	pthread_cond_signal(&vm->work_cond);
+}
+
+void vm_set_timer(struct vm *vm, struct timer *t, u64 period_ns)
+{
+	t->period_ns = period_ns;
+	t->due_ns = clock_ns() + period_ns;
+	if (!t->listed) {
+		t->listed = true;
+		t->next = vm->timers;
+		vm->timers = t;
+	}
 	pthread_cond_signal(&vm->work_cond);
 }
 

@@ -25,6 +25,9 @@
 #define MAX_BUSES 256u
 #define MAX_FUNCS 8u
 
+/* From here on: what functions are called whose ids another bus has. */
+#define NO_ID 0xdead0000u
+
 #define WINDOW_SIZE 0x2000u
 #define WINDOW_CONFIG 0x1000u	/* configuration space in the window */
 
@@ -237,6 +240,7 @@ struct vpci_bus {
 	enum bus_state state;
 	bool ejecting;
 	struct work eject_work;
+	struct timer eject_timer;
 
 	u32 version;		/* 0: not negotiated since the last open */
 	u64 window;
@@ -251,6 +255,7 @@ struct vpci {
 	struct vmbus *vmbus;
 	struct iommu *iommu;
 	u32 max_version;
+	u64 eject_limit_ns;	/* 0: none */
 	unsigned nr_buses;
 	struct vpci_bus *buses;
 };
@@ -571,15 +576,40 @@ static void remove_functions(struct vpci_bus *bus)
 		remove_function(bus, fn);
 }
 
+/* Another bus that has its ids and is there. */
+static bool has_twin(const struct vpci_bus *bus)
+{
+	u32 id = vpci_logical_id(bus->guid, 0);
+
+	for (struct vpci_bus *b = bus->v->buses; b; b = b->next)
+		if (b != bus && any_present(b) &&
+		    b->func[0].f->logical_id >> 3 == id >> 3)
+			return true;
+	return false;
+}
+
+static void end_eject(struct vpci_bus *bus)
+{
+	bus->ejecting = false;
+	if (bus->eject_timer.period_ns)
+		vm_set_timer(bus->v->vm, &bus->eject_timer, 0);
+}
+
 static void offer_bus(struct vpci_bus *bus)
 {
+	bool twin = has_twin(bus);
+
 	for (unsigned fn = 0; fn < bus->nr_funcs; fn++) {
 		struct pci_func *f = bus->func[fn].f;
+		bool behind = !f->direct && !twin;
 
+		/* The ids mean the first one: this one is out of reach. */
+		f->logical_id = twin ? NO_ID + bus->index * MAX_FUNCS + fn :
+			vpci_logical_id(bus->guid, fn);
 		bus->func[fn].present = true;
-		iommu_device_add(bus->v->iommu, f->logical_id, f->name, true);
+		iommu_device_add(bus->v->iommu, f->logical_id, f->name, behind);
 	}
-	bus->ejecting = false;
+	end_eject(bus);
 	bus->state = BUS_OFFERED;
 	vmbus_offer(bus->chan);
 }
@@ -590,6 +620,17 @@ static void rescind_bus(struct vpci_bus *bus)
 	bus->state = BUS_LEAVING;
 	vmbus_rescind(bus->chan);
 	remove_functions(bus);
+}
+
+/* Worker: the guest did not answer an eject in time. */
+static void force_eject(void *arg)
+{
+	struct vpci_bus *bus = arg;
+
+	log_info("%s: the eject is not answered, taken by force", bus->name);
+	end_eject(bus);
+	if (bus->state != BUS_ABSENT && bus->state != BUS_LEAVING)
+		rescind_bus(bus);
 }
 
 /* Worker: the guest has given back the last function it was asked for. */
@@ -628,7 +669,7 @@ static void on_released(void *opaque)
 {
 	struct vpci_bus *bus = opaque;
 
-	bus->ejecting = false;
+	end_eject(bus);
 	bus->state = BUS_ABSENT;
 }
 
@@ -1053,16 +1094,24 @@ static u16 fetch_retarget(struct vpci *v, struct hcall *h,
 	return HVS_SUCCESS;
 }
 
-/* The function a device id means. NULL when there is none. */
-static struct vpci_bus *find_device(struct vpci *v, u32 id, unsigned *fn)
+/*
+ * The function a device id means. NULL when there is none. Where several buses
+ * have the id, the message tells: its address is of one bus.
+ */
+static struct vpci_bus *find_device(struct vpci *v, u32 id, u32 address,
+				    unsigned *fn)
 {
+	struct vpci_bus *found = NULL;
+
+	*fn = id & 7;
 	for (struct vpci_bus *bus = v->buses; bus; bus = bus->next) {
-		if ((vpci_logical_id(bus->guid, 0) ^ id) & ~7u)
+		if ((vpci_logical_id(bus->guid, 0) ^ id) & ~7u ||
+		    *fn >= bus->nr_funcs)
 			continue;
-		*fn = id & 7;
-		return *fn < bus->nr_funcs ? bus : NULL;
+		if (!found || msi_address(bus) == address)
+			found = bus;
 	}
-	return NULL;
+	return found;
 }
 
 /* Lowest processor of the set; -1 after a violation. */
@@ -1178,7 +1227,7 @@ u16 vpci_retarget(struct vpci *v, struct hcall *h)
 				       pick_from_mask(v, h, &in);
 	if (vp < 0)
 		return HVS_INVALID_PARAMETER;
-	bus = find_device(v, (u32)in.device, &fn);
+	bus = find_device(v, (u32)in.device, in.address, &fn);
 	if (!bus) {
 		violation("RETARGET_INTERRUPT: unknown device id 0x%llx",
 			  (unsigned long long)in.device);
@@ -1240,6 +1289,9 @@ static int ctl_eject(struct vpci_bus *bus, FILE *out)
 			vmbus_send(bus->chan, RING_PKT_INBAND, 0, &m,
 				   sizeof(m));
 	}
+	if (bus->v->eject_limit_ns)
+		vm_set_timer(bus->v->vm, &bus->eject_timer,
+			     bus->v->eject_limit_ns);
 	return 0;
 }
 
@@ -1249,7 +1301,7 @@ static int ctl_rescind(struct vpci_bus *bus, FILE *out)
 		fprintf(out, "%s is %s already", bus->name, state_name(bus));
 		return -1;
 	}
-	bus->ejecting = false;
+	end_eject(bus);
 	rescind_bus(bus);
 	return 0;
 }
@@ -1318,6 +1370,11 @@ struct vpci *vpci_new(struct vm *vm, struct vmbus *vmbus, struct iommu *iommu,
 	return v;
 }
 
+void vpci_set_eject_limit(struct vpci *v, unsigned seconds)
+{
+	v->eject_limit_ns = seconds * 1000000000ULL;
+}
+
 static void plug_functions(struct vpci_bus *bus, struct pci_func **funcs)
 {
 	for (unsigned fn = 0; fn < bus->nr_funcs; fn++) {
@@ -1326,7 +1383,6 @@ static void plug_functions(struct vpci_bus *bus, struct pci_func **funcs)
 		bus->func[fn].f = f;
 		f->bus = bus;
 		f->fn = fn;
-		f->logical_id = vpci_logical_id(bus->guid, fn);
 		/* Header type: several functions in this device. */
 		if (bus->nr_funcs > 1)
 			f->cfg[0x0e] |= 0x80;
@@ -1348,7 +1404,7 @@ struct vpci_bus *vpci_add_bus(struct vpci *v, const char *name,
 	for (; *p; p = &(*p)->next) {
 		u32 id = vpci_logical_id(guid, 0);
 
-		if (id == vpci_logical_id((*p)->guid, 0)) {
+		if (offered && id == vpci_logical_id((*p)->guid, 0)) {
 			snprintf(err, errlen,
 				 "%s: bytes 4 to 7 of the GUID give the device id 0x%08x of %s",
 				 name, id, (*p)->name);
@@ -1368,6 +1424,8 @@ struct vpci_bus *vpci_add_bus(struct vpci *v, const char *name,
 	bus->nr_funcs = nr_funcs;
 	bus->eject_work.fn = finish_eject;
 	bus->eject_work.arg = bus;
+	bus->eject_timer.fn = force_eject;
+	bus->eject_timer.arg = bus;
 	snprintf(bus->name, sizeof(bus->name), "%s", name);
 	memcpy(bus->guid, guid, sizeof(bus->guid));
 	plug_functions(bus, funcs);
