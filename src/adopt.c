@@ -45,6 +45,7 @@
 
 #include "adopt.h"
 #include "compat.h"
+#include "device.h"
 #include "ops.h"
 #include "vpci.h"
 
@@ -54,6 +55,9 @@
  */
 #define RETRY_MS	20
 #define RETRIES		50
+
+/* Devices that may be taken away while we register, each a new attempt. */
+#define MAX_GONE	8
 
 struct held_device {
 	struct list_head node;
@@ -108,7 +112,7 @@ static void drop_function(struct function *function)
 /**
  * hvp_adopt_note() - note what came of a device
  * @dev: PCI function
- * @err: 0 if it is ours, else from hvp_vpci_device_new(); -EBUSY if it was
+ * @err: 0 if it is ours, with its private data set; else from hvp_vpci_device_new(); -EBUSY if it was
  *	 left alone, which is no news of a device that was refused before
  *
  * It is forgotten when it goes. One that there is no memory for is missing
@@ -178,16 +182,18 @@ static void forget_all(void)
 }
 
 /*
- * Under functions_lock, which keeps the group of a device of ours: the core
- * calls release_device() before it lets go of that. NULL if translated.
+ * Under functions_lock, and so before release_device() if the device is ours.
+ * NULL if it is translated.
  */
 static const char *why_untranslated(const struct function *function)
 {
+	const struct hvp_device *hdev;
+
 	switch (function->err) {
 	case 0:
 		/* Older cores keep a device that they got no domain for. */
-		return iommu_get_domain_for_dev(function->dev) ? NULL :
-			"refused";
+		hdev = dev_iommu_priv_get(function->dev);
+		return READ_ONCE(hdev->domain) ? NULL : "refused";
 	case -EBUSY:
 		return READ_ONCE(function->dev->driver) ? "in-use" : "pending";
 	case -EPERM:
@@ -331,7 +337,7 @@ static void adopt_unbound(struct work_struct *work)
 		/* The devices belong to the first one: they stay. */
 		if (!err)
 			iommu_device_unregister(&second);
-		else
+		else if (err != -ENODEV)
 			pr_err("devices without a driver cannot be taken over (%d)\n",
 			       err);
 		release_devices();
@@ -402,18 +408,21 @@ static void stop_listening(void)
  */
 int hvp_adopt_start(void)
 {
-	unsigned int bound, busy;
+	unsigned int bound, busy, tries = MAX_GONE;
 	int err;
 
 	bus_register_notifier(&pci_bus_type, &notifier);
 
 	pci_lock_rescan_remove();
-	hold_devices(&bound, &busy);
-	err = register_instance(&hvp_iommu);
+	do {
+		hold_devices(&bound, &busy);
+		err = register_instance(&hvp_iommu);
+		release_devices();
+		/* Older cores give up when one device is taken away meanwhile. */
+	} while (err == -ENODEV && --tries);
 	if (err)
 		hvp_compat_forget_ops(&hvp_iommu_ops);
 	registered = !err;
-	release_devices();
 	pci_unlock_rescan_remove();
 
 	if (err) {

@@ -207,15 +207,17 @@ static struct iommu_device *probe_device(struct device *dev)
 		if (err)
 			hvp_vpci_device_free(hdev);
 	}
-	hvp_adopt_note(dev, err);
-	if (err)
+	if (err) {
+		hvp_adopt_note(dev, err);
 		return ERR_PTR(-ENODEV);
+	}
 
 	/* What a crashed kernel has left going must not meet our tables. */
 	if (is_kdump_kernel())
 		pci_clear_master(to_pci_dev(dev));
 
 	dev_iommu_priv_set(dev, hdev);
+	hvp_adopt_note(dev, 0);
 	return &hvp_iommu;
 }
 
@@ -223,12 +225,13 @@ static void release_device(struct device *dev)
 {
 	struct hvp_device *hdev = dev_iommu_priv_get(dev);
 
+	/* In case that it does not go: the core could not attach it. */
+	hvp_adopt_note(dev, -EIO);
+
 	hvp_domain_leave(hdev);
 	hvp_power_unlink(dev);
 	hvp_compat_clear_dma_ops(dev);
 	hvp_vpci_device_free(hdev);
-	/* In case that it does not go: the core could not attach it. */
-	hvp_adopt_note(dev, -EIO);
 }
 
 static void get_resv_regions(struct device *dev, struct list_head *regions)

@@ -595,20 +595,40 @@ static void end_eject(struct vpci_bus *bus)
 		vm_set_timer(bus->v->vm, &bus->eject_timer, 0);
 }
 
-static void offer_bus(struct vpci_bus *bus)
+static void add_function(struct vpci_bus *bus, unsigned fn)
 {
+	struct pci_func *f = bus->func[fn].f;
 	bool twin = has_twin(bus);
 
-	for (unsigned fn = 0; fn < bus->nr_funcs; fn++) {
-		struct pci_func *f = bus->func[fn].f;
-		bool behind = !f->direct && !twin;
+	/* The ids mean the first one: this one is out of reach. */
+	f->logical_id = twin ? NO_ID + bus->index * MAX_FUNCS + fn :
+		vpci_logical_id(bus->guid, fn);
+	bus->func[fn].present = true;
+	iommu_device_add(bus->v->iommu, f->logical_id, f->name,
+			 !f->direct && !twin);
+}
 
-		/* The ids mean the first one: this one is out of reach. */
-		f->logical_id = twin ? NO_ID + bus->index * MAX_FUNCS + fn :
-			vpci_logical_id(bus->guid, fn);
-		bus->func[fn].present = true;
-		iommu_device_add(bus->v->iommu, f->logical_id, f->name, behind);
+/* The ids of this bus are free: another one may have been waiting for them. */
+static void pass_on_ids(struct vpci_bus *bus)
+{
+	u32 id = vpci_logical_id(bus->guid, 0);
+	struct vpci_bus *b = bus->v->buses;
+
+	while (b && (b == bus || !any_present(b) ||
+		     vpci_logical_id(b->guid, 0) != id))
+		b = b->next;
+	for (unsigned fn = 0; b && fn < b->nr_funcs; fn++) {
+		if (!b->func[fn].present)
+			continue;
+		iommu_device_remove(b->v->iommu, b->func[fn].f->logical_id);
+		add_function(b, fn);
 	}
+}
+
+static void offer_bus(struct vpci_bus *bus)
+{
+	for (unsigned fn = 0; fn < bus->nr_funcs; fn++)
+		add_function(bus, fn);
 	end_eject(bus);
 	bus->state = BUS_OFFERED;
 	vmbus_offer(bus->chan);
@@ -620,6 +640,8 @@ static void rescind_bus(struct vpci_bus *bus)
 	bus->state = BUS_LEAVING;
 	vmbus_rescind(bus->chan);
 	remove_functions(bus);
+	if (!has_twin(bus))
+		pass_on_ids(bus);
 }
 
 /* Worker: the guest did not answer an eject in time. */
