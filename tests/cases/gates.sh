@@ -4,11 +4,12 @@
 #: hvsim@root --root --cpus 1
 #: hvsim@l1vh --l1vh
 #: hvsim@isolated --isolated
+#: hvsim@native --plain
 #: variant guest gate=guest hv_pviommu.disable=1
 #: variant root gate=root
 #: variant l1vh gate=l1vh
 #: variant isolated gate=isolated
-#: variant native gate=native nopv tsc=reliable
+#: variant native gate=native
 
 # insmod knows nothing of the kernel command line.
 load_plain() { insmod "$(modinfo -n hv_pviommu)"; }
@@ -61,10 +62,13 @@ l1vh)
 	;;
 isolated)
 	declines "isolated VM" "not for an isolated VM" 0 modprobe hv_pviommu
-	nvme_works
+	# 6.1 takes no vPCI bus there.
+	load_all
+	check "pci-hyperv loads all the same" loaded pci_hyperv
+	check_not "the module does not stay" loaded hv_pviommu
+	is "$(all_calls)" 0 "the pvIOMMU was not asked at all"
 	;;
 native)
-	# "nopv": the kernel does not look for a hypervisor.
 	log_lacks "the kernel does not know Hyper-V" "Hypervisor detected"
 	declines "not Hyper-V" "" 0 modprobe hv_pviommu
 	;;

@@ -7,6 +7,7 @@
  *   vfio-probe run PCINAME               map, access, unmap, map again
  *   vfio-probe claim PCINAME IOVA PHYS   own the group without an I/O address
  *                                        space: its DMA reaches neither
+ *   vfio-probe hold PCINAME SECONDS      have it for that long
  *
  * Prints TAP. Exit code 0: all held; 1: not; 2: usage. The function must be
  * bound to vfio-pci.
@@ -514,6 +515,20 @@ static int claim(const char *name, uint64_t iova, uint64_t phys)
 	return finish();
 }
 
+/* A user who does not give the device back when asked to. */
+static int hold(const char *name, unsigned seconds)
+{
+	struct session s;
+
+	open_session(&s, name);
+	printf("ok - has it\n");
+	sleep(seconds);
+	close(s.device);
+	close(s.group);
+	close(s.container);
+	return 0;
+}
+
 static uint64_t parse_number(const char *text)
 {
 	char *end;
@@ -534,7 +549,10 @@ int main(int argc, char **argv)
 	if (argc == 5 && !strcmp(argv[1], "claim"))
 		return claim(argv[2], parse_number(argv[3]),
 			     parse_number(argv[4]));
+	if (argc == 4 && !strcmp(argv[1], "hold"))
+		return hold(argv[2], (unsigned)parse_number(argv[3]));
 	fprintf(stderr, "usage: vfio-probe run PCINAME\n"
+		"       vfio-probe hold PCINAME SECONDS\n"
 		"       vfio-probe claim PCINAME IOVA PHYS\n");
 	return 2;
 }
