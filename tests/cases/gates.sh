@@ -4,12 +4,10 @@
 #: hvsim@root --root --cpus 1
 #: hvsim@l1vh --l1vh
 #: hvsim@isolated --isolated
-#: hvsim@native --plain
 #: variant guest gate=guest hv_pviommu.disable=1
 #: variant root gate=root
 #: variant l1vh gate=l1vh
 #: variant isolated gate=isolated
-#: variant native gate=native
 
 # insmod knows nothing of the kernel command line.
 load_plain() { insmod "$(modinfo -n hv_pviommu)"; }
@@ -67,10 +65,6 @@ isolated)
 	check "pci-hyperv loads all the same" loaded pci_hyperv
 	check_not "the module does not stay" loaded hv_pviommu
 	is "$(all_calls)" 0 "the pvIOMMU was not asked at all"
-	;;
-native)
-	log_lacks "the kernel does not know Hyper-V" "Hypervisor detected"
-	declines "not Hyper-V" "" 0 modprobe hv_pviommu
 	;;
 *)
 	give_up "gate '$gate'"

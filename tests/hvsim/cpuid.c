@@ -266,8 +266,7 @@ void cpuid_setup(struct vcpu *v)
 	}
 	c->nent = kept;
 	add_topology_leaf(c, v->id, cfg->nr_vcpus);
-	if (!cfg->plain)
-		add_hyperv_leaves(c, cfg);
+	add_hyperv_leaves(c, cfg);
 	if (ioctl(v->fd, KVM_SET_CPUID2, c) < 0)
 		die("KVM_SET_CPUID2 of vCPU %u: %s", v->id, strerror(errno));
 	free(c);

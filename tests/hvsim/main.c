@@ -209,7 +209,7 @@ enum option_id {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_DEVICE,
 	OPT_IOMMU, OPT_VPCI_MAX, OPT_VMBUS_MAX, OPT_CONSOLE, OPT_INTERACTIVE,
 	OPT_RESULTS, OPT_TRACE, OPT_MASK, OPT_ISOLATED, OPT_ROOT, OPT_L1VH,
-	OPT_PLAIN, OPT_EJECT_LIMIT, OPT_ON_RESET, OPT_ON_PANIC, OPT_KEEP_GOING,
+	OPT_EJECT_LIMIT, OPT_ON_RESET, OPT_ON_PANIC, OPT_KEEP_GOING,
 	OPT_STRICT_EXIT, OPT_COUNTS, OPT_TIMEOUT,
 	OPT_VERBOSE, OPT_HELP,
 };
@@ -250,7 +250,6 @@ static const struct option_info {
 	  "look like a root partition (needs --cpus 1)" },
 	{ OPT_L1VH, "l1vh", NULL,
 	  "look like a partition that may create others" },
-	{ OPT_PLAIN, "plain", NULL, "do not look like Hyper-V at all" },
 	{ OPT_EJECT_LIMIT, "eject-limit", "SECONDS",
 	  "do an eject by force that is not answered (default: never)" },
 	{ OPT_ON_RESET, "on-reset", "exit|reboot",
@@ -347,9 +346,6 @@ static void apply_option(const struct option_info *o, const char *arg)
 		break;
 	case OPT_L1VH:
 		opt.machine.l1vh = true;
-		break;
-	case OPT_PLAIN:
-		opt.machine.plain = true;
 		break;
 	case OPT_EJECT_LIMIT:
 		opt.eject_limit = (unsigned)parse_number(o->name, arg, 0, 3600);

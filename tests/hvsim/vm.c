@@ -166,7 +166,6 @@ static void create_ram(struct vm *vm, u64 size)
 
 struct vm *vm_new(const struct machine_config *cfg)
 {
-	struct kvm_pit_config pit = { 0 };
 	u64 identity = IDENTITY_MAP_ADDR;
 	pthread_condattr_t attr;
 	struct vm *vm;
@@ -202,9 +201,6 @@ struct vm *vm_new(const struct machine_config *cfg)
 		die("KVM_SET_IDENTITY_MAP_ADDR: %s", strerror(errno));
 	if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
 		die("KVM_CREATE_IRQCHIP: %s", strerror(errno));
-	/* Hyper-V tells how fast clocks are; here the guest has to measure. */
-	if (cfg->plain && ioctl(vm->fd, KVM_CREATE_PIT2, &pit) < 0)
-		die("KVM_CREATE_PIT2: %s", strerror(errno));
 	divert_msrs(vm->fd);
 	create_ram(vm, cfg->mem_size);
 	for (i = 0; i < cfg->nr_vcpus; i++)

@@ -41,7 +41,6 @@ struct machine_config {
 	bool mask_cx16, mask_xsave;
 	bool isolated;		/* looks like a confidential (VBS) VM */
 	bool root;		/* looks like a root partition */
-	bool plain;		/* no Hyper-V, but a PIT */
 	bool l1vh;		/* looks like one that may create others */
 	bool panic_exit;	/* end the run when the guest reports a crash */
 };
