@@ -31,16 +31,16 @@ done
 
 flushes=$(flush_calls)
 times=0
+set -- $storms
 while kill -0 $load; do
-	for n in 1 2; do
+	for n in 1 2 1 2; do
 		echo 0 >/sys/devices/system/cpu/cpu$n/online &&
 			times=$((times + 1))
 		echo 1 >/sys/devices/system/cpu/cpu$n/online
-		# Back to where it was: it was moved away.
-		set -- $storms
-		shift $n
-		taskset -p $((1 << n)) "$1"
 	done
+	# Back to where they were: they were moved away.
+	taskset -p 2 "$2"
+	taskset -p 4 "$3"
 done >/dev/null 2>&1
 
 wait $load
