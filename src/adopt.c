@@ -17,6 +17,11 @@
  * going in between. Devices are only ever trylocked under it: drivers call for
  * the rescan lock with their device locked. Everything here sleeps.
  *
+ * Also owns the list of all functions on vPCI buses, with what came of each of
+ * them. It has a mutex of its own, the innermost one, so that it can be read
+ * while somebody holds the rescan lock for long: a device that is being ejected
+ * waits for its user.
+ *
  * The lock does not keep devices from coming: pci-hyperv scans a new bus
  * without it. The core hears of each of them from the driver core, before the
  * device's uevent is sent. A device is not ours to take before that, or it
@@ -28,6 +33,7 @@
 #include <linux/iommu.h>
 #include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/printk.h>
@@ -39,6 +45,7 @@
 
 #include "adopt.h"
 #include "compat.h"
+#include "device.h"
 #include "ops.h"
 #include "vpci.h"
 
@@ -49,15 +56,29 @@
 #define RETRY_MS	20
 #define RETRIES		50
 
+/* Devices that may be taken away while we register, each a new attempt. */
+#define MAX_GONE	8
+
 struct held_device {
 	struct list_head node;
 	struct pci_dev *pdev;
 };
 
+/* A function on a vPCI bus. */
+struct function {
+	struct list_head node;
+	struct device *dev;	/* with a reference */
+	int err;		/* why it is not ours; 0 if it is */
+};
+
+static LIST_HEAD(functions);		/* under functions_lock */
+static DEFINE_MUTEX(functions_lock);
+
 static LIST_HEAD(held_devices);
 /* Who registers an instance now: its probes are of devices that were there. */
 static struct task_struct *registrar;
 static struct iommu_device second;
+static bool registered;			/* the first one */
 static atomic_t retries;
 
 static void adopt_unbound(struct work_struct *work);
@@ -67,6 +88,182 @@ static void schedule_adoption(void)
 {
 	atomic_set(&retries, RETRIES);
 	schedule_delayed_work(&adopt_work, msecs_to_jiffies(RETRY_MS));
+}
+
+/* Under functions_lock. */
+static struct function *find_function(const struct device *dev)
+{
+	struct function *function;
+
+	list_for_each_entry(function, &functions, node)
+		if (function->dev == dev)
+			return function;
+	return NULL;
+}
+
+/* Under functions_lock. */
+static void drop_function(struct function *function)
+{
+	list_del(&function->node);
+	put_device(function->dev);
+	kfree(function);
+}
+
+/**
+ * hvp_adopt_note() - note what came of a device
+ * @dev: PCI function
+ * @err: 0 if it is ours, with its private data set; else from
+ *	 hvp_vpci_device_new(); -EBUSY if it was left alone, which is no news of
+ *	 a device that was refused before
+ *
+ * It is forgotten when it goes. One that there is no memory for is missing
+ * from the list, no more.
+ *
+ * Context: may sleep.
+ */
+void hvp_adopt_note(struct device *dev, int err)
+{
+	struct function *function;
+
+	if (err == -ENODEV)
+		return;
+
+	mutex_lock(&functions_lock);
+	function = find_function(dev);
+	if (!function) {
+		function = kmalloc(sizeof(*function), GFP_KERNEL);
+		if (!function)
+			goto out_unlock;
+		function->dev = get_device(dev);
+		list_add_tail(&function->node, &functions);
+		function->err = err;
+	} else if (err != -EBUSY) {
+		function->err = err;
+	}
+out_unlock:
+	mutex_unlock(&functions_lock);
+}
+
+static bool is_ours(const struct device *dev)
+{
+	struct function *function;
+	bool ours;
+
+	mutex_lock(&functions_lock);
+	function = find_function(dev);
+	ours = function && !function->err;
+	mutex_unlock(&functions_lock);
+	return ours;
+}
+
+/* Returns whether somebody else may have been waiting for its id. */
+static bool forget_device(const struct device *dev)
+{
+	struct function *function;
+	bool duplicate = false;
+
+	mutex_lock(&functions_lock);
+	function = find_function(dev);
+	if (function)
+		drop_function(function);
+	list_for_each_entry(function, &functions, node)
+		duplicate |= function->err == -EEXIST;
+	mutex_unlock(&functions_lock);
+	return duplicate;
+}
+
+static void forget_all(void)
+{
+	struct function *function, *next;
+
+	mutex_lock(&functions_lock);
+	list_for_each_entry_safe(function, next, &functions, node)
+		drop_function(function);
+	mutex_unlock(&functions_lock);
+}
+
+/*
+ * Under functions_lock, and so before release_device() if the device is ours.
+ * NULL if it is translated.
+ */
+static const char *why_untranslated(const struct function *function)
+{
+	const struct hvp_device *hdev;
+
+	switch (function->err) {
+	case 0:
+		/* Older cores keep a device that they got no domain for. */
+		hdev = dev_iommu_priv_get(function->dev);
+		return READ_ONCE(hdev->domain) ? NULL : "refused";
+	case -EBUSY:
+		return READ_ONCE(function->dev->driver) ? "in-use" : "pending";
+	case -EPERM:
+		return "not-offered";
+	case -EEXIST:
+		return "duplicate-id";
+	default:
+		return "refused";
+	}
+}
+
+static unsigned int count_functions(bool translated)
+{
+	struct function *function;
+	unsigned int nr = 0;
+
+	mutex_lock(&functions_lock);
+	list_for_each_entry(function, &functions, node)
+		nr += translated == !why_untranslated(function);
+	mutex_unlock(&functions_lock);
+	return nr;
+}
+
+/**
+ * hvp_adopt_translated() - count functions on vPCI buses that are ours
+ *
+ * Context: may sleep.
+ * Return: the number.
+ */
+unsigned int hvp_adopt_translated(void)
+{
+	return count_functions(true);
+}
+
+/**
+ * hvp_adopt_untranslated() - count functions on vPCI buses that are not ours
+ *
+ * Context: may sleep.
+ * Return: the number.
+ */
+unsigned int hvp_adopt_untranslated(void)
+{
+	return count_functions(false);
+}
+
+/**
+ * hvp_adopt_list_untranslated() - list functions on vPCI buses that are not ours
+ * @buf: a page, of a sysfs file
+ *
+ * One line each, "1000:00:00.0 REASON".
+ *
+ * Context: may sleep.
+ * Return: the length of the text.
+ */
+ssize_t hvp_adopt_list_untranslated(char *buf)
+{
+	struct function *function;
+	const char *reason;
+	int len = 0;
+
+	mutex_lock(&functions_lock);
+	list_for_each_entry(function, &functions, node) {
+		reason = why_untranslated(function);
+		if (reason)
+			len += sysfs_emit_at(buf, len, "%s %s\n",
+					     dev_name(function->dev), reason);
+	}
+	mutex_unlock(&functions_lock);
+	return len;
 }
 
 /* Whether the core has heard of a device, if it was there to listen. */
@@ -95,12 +292,16 @@ static bool hold_device(struct pci_dev *pdev)
 static void hold_devices(unsigned int *bound, unsigned int *busy)
 {
 	struct pci_dev *pdev = NULL;
+	int err;
 
 	*bound = 0;
 	*busy = 0;
 	for_each_pci_dev(pdev) {
-		if (device_iommu_mapped(&pdev->dev) ||
-		    !hvp_vpci_is_translatable(pdev))
+		if (is_ours(&pdev->dev))
+			continue;
+		err = hvp_vpci_check(pdev);
+		hvp_adopt_note(&pdev->dev, err ? err : -EBUSY);
+		if (err)
 			continue;
 		if (!is_announced(&pdev->dev) || !device_trylock(&pdev->dev)) {
 			++*busy;
@@ -108,8 +309,11 @@ static void hold_devices(unsigned int *bound, unsigned int *busy)
 		}
 		if (!pdev->dev.driver && hold_device(pdev))
 			continue;
+		if (pdev->dev.driver)
+			++*bound;
+		else
+			++*busy;
 		device_unlock(&pdev->dev);
-		++*bound;
 	}
 }
 
@@ -137,18 +341,20 @@ static int register_instance(struct iommu_device *iommu)
 
 static void adopt_unbound(struct work_struct *work)
 {
-	unsigned int bound, busy;
+	unsigned int bound, busy = 0;
 	int err;
 
 	pci_lock_rescan_remove();
-	hold_devices(&bound, &busy);
+	/* There must be a first instance before a second one. */
+	if (registered)
+		hold_devices(&bound, &busy);
 	if (!list_empty(&held_devices)) {
 		memset(&second, 0, sizeof(second));
 		err = register_instance(&second);
 		/* The devices belong to the first one: they stay. */
 		if (!err)
 			iommu_device_unregister(&second);
-		else
+		else if (err != -ENODEV)
 			pr_err("devices without a driver cannot be taken over (%d)\n",
 			       err);
 		release_devices();
@@ -159,23 +365,29 @@ static void adopt_unbound(struct work_struct *work)
 		schedule_delayed_work(&adopt_work, msecs_to_jiffies(RETRY_MS));
 }
 
-static int notify_unbound(struct notifier_block *nb, unsigned long action,
-			  void *data)
+static int notify(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct device *dev = data;
 
-	/* A driver has let go of it, or did not get hold of it. */
-	if (action != BUS_NOTIFY_UNBOUND_DRIVER &&
-	    action != BUS_NOTIFY_DRIVER_NOT_BOUND)
-		return NOTIFY_DONE;
-
-	if (!device_iommu_mapped(dev))
-		schedule_adoption();
+	switch (action) {
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+		/* A driver has let go of it, or did not get hold of it. */
+		if (!device_iommu_mapped(dev))
+			schedule_adoption();
+		break;
+	case BUS_NOTIFY_REMOVED_DEVICE:
+		if (forget_device(dev))
+			schedule_adoption();
+		break;
+	}
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block unbound_notifier = {
-	.notifier_call = notify_unbound,
+/* After the core, which lets go of a device at the same moment. */
+static struct notifier_block notifier = {
+	.notifier_call = notify,
+	.priority = -1,
 };
 
 /**
@@ -199,6 +411,12 @@ bool hvp_adopt_allows(struct device *dev)
 	return false;
 }
 
+static void stop_listening(void)
+{
+	bus_unregister_notifier(&pci_bus_type, &notifier);
+	cancel_delayed_work_sync(&adopt_work);
+}
+
 /**
  * hvp_adopt_start() - register with the core, and take over idle devices
  *
@@ -207,33 +425,36 @@ bool hvp_adopt_allows(struct device *dev)
  */
 int hvp_adopt_start(void)
 {
-	unsigned int bound, busy;
+	unsigned int bound, busy, tries = MAX_GONE;
 	int err;
 
+	bus_register_notifier(&pci_bus_type, &notifier);
+
 	pci_lock_rescan_remove();
-	hold_devices(&bound, &busy);
-	err = register_instance(&hvp_iommu);
+	do {
+		hold_devices(&bound, &busy);
+		err = register_instance(&hvp_iommu);
+		release_devices();
+		/* Older cores give up when one device is taken away meanwhile. */
+	} while (err == -ENODEV && --tries);
 	if (err)
 		hvp_compat_forget_ops(&hvp_iommu_ops);
-	release_devices();
+	registered = !err;
 	pci_unlock_rescan_remove();
 
 	if (err) {
-		pr_err("the kernel does not take the pvIOMMU (%d)%s\n", err,
-		       err == -EBUSY ? ": it has another IOMMU" : "");
+		stop_listening();
+		forget_all();
+		pr_err("the kernel does not take the pvIOMMU (%d)\n", err);
 		return err;
 	}
 
-	/* Not earlier: there must be a first instance before a second one. */
-	bus_register_notifier(&pci_bus_type, &unbound_notifier);
-
 	bound += busy;
-	if (bound) {
+	if (bound)
 		pr_info("%u device%s in use already: not translated until unbound\n",
 			bound, bound == 1 ? "" : "s");
-		/* One may have been unbound before the notifier was there. */
-		schedule_adoption();
-	}
+	/* One that came after the first look was not to be taken by the core. */
+	schedule_adoption();
 	return 0;
 }
 
@@ -244,61 +465,11 @@ int hvp_adopt_start(void)
  */
 void hvp_adopt_stop(void)
 {
-	bus_unregister_notifier(&pci_bus_type, &unbound_notifier);
-	cancel_delayed_work_sync(&adopt_work);
+	stop_listening();
 
 	pci_lock_rescan_remove();
 	iommu_device_unregister(&hvp_iommu);
 	hvp_compat_forget_ops(&hvp_iommu_ops);
 	pci_unlock_rescan_remove();
-}
-
-/* A function that could be ours, and is not. Its bus stays: see the lock. */
-static bool is_left(struct pci_dev *pdev)
-{
-	return !device_iommu_mapped(&pdev->dev) &&
-	       hvp_vpci_is_translatable(pdev);
-}
-
-/**
- * hvp_adopt_untranslated() - count functions that could be ours, and are not
- *
- * Context: may sleep; asks the host about every function that is not ours.
- * Return: the number.
- */
-unsigned int hvp_adopt_untranslated(void)
-{
-	struct pci_dev *pdev = NULL;
-	unsigned int nr = 0;
-
-	pci_lock_rescan_remove();
-	for_each_pci_dev(pdev)
-		if (is_left(pdev))
-			nr++;
-	pci_unlock_rescan_remove();
-	return nr;
-}
-
-/**
- * hvp_adopt_list_untranslated() - list functions that could be ours
- * @buf: page of a sysfs file; gets a line "DEVICE REASON" for each that is
- *	 not
- *
- * Context: as hvp_adopt_untranslated().
- * Return: bytes written.
- */
-ssize_t hvp_adopt_list_untranslated(char *buf)
-{
-	struct pci_dev *pdev = NULL;
-	ssize_t len = 0;
-
-	pci_lock_rescan_remove();
-	for_each_pci_dev(pdev)
-		if (is_left(pdev))
-			len += sysfs_emit_at(buf, len, "%s %s\n",
-					     pci_name(pdev),
-					     READ_ONCE(pdev->dev.driver) ?
-					     "in-use" : "pending");
-	pci_unlock_rescan_remove();
-	return len;
+	forget_all();
 }

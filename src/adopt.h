@@ -12,7 +12,8 @@ struct device;
 int hvp_adopt_start(void);
 void hvp_adopt_stop(void);
 bool hvp_adopt_allows(struct device *dev);
-
+void hvp_adopt_note(struct device *dev, int err);
+unsigned int hvp_adopt_translated(void);
 unsigned int hvp_adopt_untranslated(void);
 ssize_t hvp_adopt_list_untranslated(char *buf);
 

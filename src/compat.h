@@ -72,9 +72,24 @@ static inline void hvp_compat_forget_ops(const struct iommu_ops *ops)
 #endif
 }
 
-/* The root partition, or one that owns devices like it. */
+/* Up to 6.6 there can be one IOMMU driver for all buses. */
+static inline bool hvp_compat_has_other_iommu(void)
+{
+#if HVP_HAVE_BUS_IOMMU_OPS
+	return pci_bus_type.iommu_ops || platform_bus_type.iommu_ops;
+#else
+	return false;
+#endif
+}
+
+/*
+ * The root partition, or one that owns devices like it (L1VH), which older
+ * kernels take for a guest.
+ */
 static inline bool hvp_compat_is_parent_partition(void)
 {
+	if (ms_hyperv.priv_high & HV_CREATE_PARTITIONS)
+		return true;
 #if HVP_HAVE_PARENT_PARTITION
 	return hv_parent_partition();
 #else

@@ -529,7 +529,12 @@ static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 		return err;
 
 	domain->stale = false;
-	return set_domain(domain, dev);
+	err = set_domain(domain, dev);
+	/*
+	 * Taken away: it reaches nothing, and stays in the domain it is in
+	 * until it is released. The core may warn if that is an error.
+	 */
+	return err == -HVP_E_GONE && dev->domain ? 0 : err;
 }
 
 /*

@@ -51,6 +51,10 @@ static bool is_vm_suitable(void)
 		pr_info("disabled by parameter\n");
 		return false;
 	}
+	if (hvp_compat_has_other_iommu()) {
+		pr_info("this kernel uses another IOMMU\n");
+		return false;
+	}
 	return true;
 }
 

@@ -190,6 +190,7 @@ static struct iommu_domain *alloc_by_type(unsigned int type)
 static struct iommu_device *probe_device(struct device *dev)
 {
 	struct hvp_device *hdev;
+	int err;
 
 	/*
 	 * Older cores may ask twice for a device that is added while they walk
@@ -205,10 +206,14 @@ static struct iommu_device *probe_device(struct device *dev)
 		return ERR_PTR(-ENODEV);
 
 	hdev = hvp_vpci_device_new(to_pci_dev(dev));
-	if (!hdev)
-		return ERR_PTR(-ENODEV);
-	if (hvp_power_link(dev)) {
-		hvp_vpci_device_free(hdev);
+	err = PTR_ERR_OR_ZERO(hdev);
+	if (!err) {
+		err = hvp_power_link(dev);
+		if (err)
+			hvp_vpci_device_free(hdev);
+	}
+	if (err) {
+		hvp_adopt_note(dev, err);
 		return ERR_PTR(-ENODEV);
 	}
 
@@ -217,12 +222,16 @@ static struct iommu_device *probe_device(struct device *dev)
 		pci_clear_master(to_pci_dev(dev));
 
 	dev_iommu_priv_set(dev, hdev);
+	hvp_adopt_note(dev, 0);
 	return &hvp_iommu;
 }
 
 static void release_device(struct device *dev)
 {
 	struct hvp_device *hdev = dev_iommu_priv_get(dev);
+
+	/* In case that it does not go: the core could not attach it. */
+	hvp_adopt_note(dev, -EIO);
 
 	hvp_domain_leave(hdev);
 	hvp_power_unlink(dev);

@@ -57,7 +57,7 @@ static struct hvp_stats_flush_sum flush_sum(void)
 
 HVP_FILE(domains, "%u", domain_counts().paging);
 HVP_FILE(blocked_domains, "%u", domain_counts().stale);
-HVP_FILE(translated, "%u", hvp_vpci_device_count());
+HVP_FILE(translated, "%u", hvp_adopt_translated());
 
 HVP_FILE(untranslated, "%u", hvp_adopt_untranslated());
 

@@ -8,9 +8,8 @@
  * number is no substitute: it is made of the same bytes, but Linux changes it
  * when two buses ask for the same one.
  *
- * Owns the number of functions in our hands. What is known of a bus is in the
- * registry, and each struct hvp_device counts as a user there. No locks. May
- * sleep.
+ * Owns no state: what is known of a bus is in the registry, and each struct
+ * hvp_device counts as a user there. No locks. May sleep.
  *
  * The bridge's parent is looked at only where it is sure to be there: a bridge
  * has no reference to it any more once it was removed, while a function that
@@ -20,7 +19,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/atomic.h>
+#include <linux/err.h>
 #include <linux/hyperv.h>
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
@@ -34,8 +33,6 @@
 #include "hypercall.h"
 #include "registry.h"
 #include "vpci.h"
-
-static atomic_t nr_devices;
 
 static const struct hv_vmbus_device_id vpci_ids[] = {
 	{ HV_PCIE_GUID },
@@ -84,13 +81,13 @@ static struct device *find_vpci(const struct pci_dev *pdev, u32 *prefix)
 	return bridge && is_vpci(bridge, prefix) ? bridge : NULL;
 }
 
-static bool is_behind_iommu(u64 id)
+static int check_behind_iommu(u64 id)
 {
 	u64 value;
 
 	if (hvp_call_get_device_property(id, HVP_PROPERTY_PVIOMMU, &value))
-		return false;
-	return value & HVP_DEVICE_IOMMU_ENABLED;
+		return -EIO;
+	return value & HVP_DEVICE_IOMMU_ENABLED ? 0 : -EPERM;
 }
 
 /*
@@ -117,27 +114,28 @@ static void init_ats(struct hvp_device *dev)
 }
 
 /**
- * hvp_vpci_is_translatable() - whether a function is behind the pvIOMMU
+ * hvp_vpci_check() - whether a function is behind the pvIOMMU
  * @pdev: any PCI function that is there
  *
  * Its bus is known from now on, whatever the answer.
  *
  * Context: may sleep; asks the host if it is a vPCI function. The function
  * cannot go meanwhile.
- * Return: true if so.
+ * Return: 0 if so; -ENODEV if it is on no vPCI bus; -EPERM if the host does
+ * not offer it; -EIO, logged, if the host did not tell.
  */
-bool hvp_vpci_is_translatable(struct pci_dev *pdev)
+int hvp_vpci_check(struct pci_dev *pdev)
 {
 	struct device *bus;
 	u32 prefix;
 
 	bus = find_vpci(pdev, &prefix);
 	if (!bus)
-		return false;
+		return -ENODEV;
 
 	/* Why it may fail is the business of hvp_vpci_device_new(). */
 	hvp_registry_see(bus, &prefix);
-	return is_behind_iommu(hvp_id_make(prefix, PCI_FUNC(pdev->devfn)));
+	return check_behind_iommu(hvp_id_make(prefix, PCI_FUNC(pdev->devfn)));
 }
 
 /**
@@ -145,8 +143,8 @@ bool hvp_vpci_is_translatable(struct pci_dev *pdev)
  * @pdev: any PCI function that is there
  *
  * Context: may sleep. The function cannot go meanwhile.
- * Return: the device, or NULL if it is not behind the pvIOMMU, or cannot be
- * told from another one (logged), or memory ran out.
+ * Return: the device, or an error pointer: what hvp_vpci_check() returns,
+ * -EEXIST (logged) if it cannot be told from another one, or -ENOMEM.
  */
 struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 {
@@ -158,11 +156,11 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 
 	bus = find_vpci(pdev, &prefix);
 	if (!bus)
-		return NULL;
+		return ERR_PTR(-ENODEV);
 
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	dev->pdev = pdev;
 	dev->bus = bus;
 	INIT_LIST_HEAD(&dev->node);
@@ -175,9 +173,9 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 	if (err)
 		goto err_dev;
 	dev->id = hvp_id_make(prefix, fn);
-	if (!is_behind_iommu(dev->id))
+	err = check_behind_iommu(dev->id);
+	if (err)
 		goto err_registry;
-	atomic_inc(&nr_devices);
 	init_ats(dev);
 	return dev;
 
@@ -185,7 +183,7 @@ err_registry:
 	hvp_registry_put(bus);
 err_dev:
 	kfree(dev);
-	return NULL;
+	return ERR_PTR(err);
 }
 
 /**
@@ -196,20 +194,8 @@ err_dev:
  */
 void hvp_vpci_device_free(struct hvp_device *dev)
 {
-	atomic_dec(&nr_devices);
 	hvp_registry_put(dev->bus);
 	kfree(dev);
-}
-
-/**
- * hvp_vpci_device_count() - number of functions that are in our hands
- *
- * Context: any.
- * Return: the number.
- */
-unsigned int hvp_vpci_device_count(void)
-{
-	return atomic_read(&nr_devices);
 }
 
 /**

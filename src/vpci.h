@@ -9,9 +9,8 @@
 
 #include "device.h"
 
-bool hvp_vpci_is_translatable(struct pci_dev *pdev);
+int hvp_vpci_check(struct pci_dev *pdev);
 struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev);
 void hvp_vpci_device_free(struct hvp_device *dev);
-unsigned int hvp_vpci_device_count(void);
 
 #endif

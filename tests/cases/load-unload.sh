@@ -2,9 +2,6 @@
 #: summary load before and after the devices, refuse and allow unload
 #: hvsim --device nvme --device dmaprobe
 
-# DMA accesses of the NVMe controller that went through tables.
-translated() { hvctl iommu dma nvme0 | cut -d' ' -f1; }
-
 # Idle host: no vPCI bus in the guest yet.
 i=0
 while [ $i -lt 20 ]; do
@@ -16,9 +13,7 @@ is $i 20 "20 cycles on an idle host"
 is "$(hvctl iommu domain-count)" 0 "no domain left in the host"
 
 # After the devices: the bound one is left alone, the unbound one is adopted.
-for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
-	insmod "$(modinfo -n $m)" || give_up "insmod $m"
-done
+load_pci_first
 wait_nvme
 dev=$(nvme_dev)
 a=$(probe_dev)
@@ -43,21 +38,6 @@ is "$(hvctl iommu device nvme0 | cut -d' ' -f2)" unattached \
 is "$(hvctl iommu device dmaprobe0 | cut -d' ' -f2)" paging \
 	"dmaprobe is in a paging domain"
 check_not "rmmod is refused while it has a device" rmmod hv_pviommu
-
-# When the driver lets go of the bound one, it is adopted, too.
-echo "$dev" >/sys/bus/pci/drivers/nvme/unbind
-check "NVMe, unbound, gets a group" wait_for 10 group_of "$dev"
-is "$(hvctl iommu device nvme0 | cut -d' ' -f2)" paging \
-	"NVMe is in a paging domain"
-echo "$dev" >/sys/bus/pci/drivers/nvme/bind
-wait_nvme
-before=$(translated)
-check "bound again, NVMe reads" dd if=/dev/nvme0n1 of=/dev/null bs=64k \
-	count=16 iflag=direct
-[ "$(translated)" -gt "$before" ]
-is $? 0 "through the tables of the module"
-is "$(hvctl iommu device nvme0 | cut -d' ' -f2)" paging \
-	"in the same domain as before"
 
 # The buses go, then the module may go, and leaves nothing.
 rmmod pci_hyperv || give_up "rmmod pci_hyperv"

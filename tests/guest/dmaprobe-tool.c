@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "dmaprobe_ioctl.h"
@@ -353,6 +354,37 @@ static int cmd_devcheck(struct context *c)
 	return say_ok();
 }
 
+/*
+ * Map, have the device write, look, unmap, again and again. Prints how often.
+ */
+static int cmd_storm(struct context *c)
+{
+	uint32_t id = id_at(c, 1);
+	time_t end = time(NULL) + number_at(c, 2, 3600);
+	uint64_t n;
+
+	for (n = 0; time(NULL) < end; n++) {
+		struct dmaprobe_map map = { .id = id, .dir = DMAPROBE_BIDIR };
+		struct dmaprobe_run run = { .op = DMAPROBE_WRITE, .len = 64 };
+		struct dmaprobe_range range = { .id = id, .byte = n % 251,
+						.len = run.len };
+
+		ask(c, DMAPROBE_IOC_MAP, &map);
+		run.iova = map.iova;
+		if (fill_device(c, range.byte, run.len) || run_device(c, &run))
+			return 1;
+		ask(c, DMAPROBE_IOC_CHECK, &range);
+		if (range.differs) {
+			printf("differs 0x%02x after %" PRIu64 " times\n",
+			       range.byte, n);
+			return 1;
+		}
+		ask(c, DMAPROBE_IOC_UNMAP, &id);
+	}
+	printf("%" PRIu64 "\n", n);
+	return 0;
+}
+
 static int cmd_faults(struct context *c)
 {
 	struct dmaprobe_run run = {
@@ -384,6 +416,7 @@ static const struct command commands[] = {
 	{ "cas", "IOVA OLD NEW", 3, 3, cmd_cas },
 	{ "devfill", "BYTE", 1, 1, cmd_devfill },
 	{ "devcheck", "LEN BYTE", 2, 2, cmd_devcheck },
+	{ "storm", "ID SECONDS", 2, 2, cmd_storm },
 	{ "faults", "", 0, 0, cmd_faults },
 };
 

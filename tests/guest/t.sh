@@ -82,14 +82,25 @@ own_log() { dmesg -r | grep 'hv_pviommu: ' |
 quiet_log() { own_log | grep -E '^<(6|7|14|15|30|31)>'; }
 loud_log() { own_log | grep -vE '^<(6|7|14|15|30|31)>'; }
 
-# declines REGEX: the module does not load, says why, and makes no fuss of it
+# declines WHAT REGEX CALLS COMMAND...: the command does not load the module,
+# one line at info level says why, and no more than CALLS calls were made to the
+# pvIOMMU
 declines() {
-	modprobe hv_pviommu 2>/tmp/err
-	is $? 1 "modprobe hv_pviommu fails"
-	check "with ENODEV" grep -q 'No such device' /tmp/err
-	check_not "it is not loaded" loaded hv_pviommu
-	log_has "the log says why" "hv_pviommu: .*$1"
-	is "$(loud_log)" "" "nothing above info in the log"
+	local what=$1 regex=$2 max=$3 calls
+	shift 3
+	dmesg -c >/dev/null
+	calls=$(all_calls)
+	"$@" 2>/tmp/err
+	is $? 1 "$what: the module declines"
+	check "$what: with ENODEV" grep -q 'No such device' /tmp/err
+	check_not "$what: it is not loaded" loaded hv_pviommu
+	is "$(loud_log)" "" "$what: nothing above info in the log"
+	quiet_log >/tmp/log
+	is "$(wc -l </tmp/log)" 1 "$what: one line in the log"
+	check "$what: which says why" grep -qE "$regex" /tmp/log
+	calls=$(($(all_calls) - calls))
+	[ $calls -le "$max" ]
+	is $? 0 "$what: at most $max calls to the host ($calls)"
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds; 1 if it never does
@@ -108,6 +119,15 @@ wait_for() {
 # Loads pci-hyperv as udev would; hv_pviommu comes first by its softdep.
 load_all() {
 	modprobe pci-hyperv || give_up "modprobe pci-hyperv"
+}
+
+# pci-hyperv alone, as where it is built in or in an initramfs without
+# hv_pviommu: the buses are scanned before the module comes.
+load_pci_first() {
+	local m
+	for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
+		insmod "$(modinfo -n $m)" || give_up "insmod $m"
+	done
 }
 
 loaded() { grep -q "^$1 " /proc/modules; }
@@ -158,6 +178,17 @@ group_of() {
 	l=$(readlink "/sys/bus/pci/devices/$1/iommu_group") && echo "${l##*/}"
 }
 
+has_group() { [ -e "/sys/bus/pci/devices/$1/iommu_group" ]; }
+
+driver_of() {
+	local l
+	l=$(readlink "/sys/bus/pci/devices/$1/driver") && echo "${l##*/}"
+}
+
+# What the module says about devices that are not translated.
+untranslated() { cat /sys/class/iommu/hv-pviommu/untranslated; }
+untranslated_list() { cat /sys/class/iommu/hv-pviommu/untranslated_devices; }
+
 group_type() { cat "/sys/kernel/iommu_groups/$(group_of "$1")/type"; }
 
 # All nine kinds of calls to the pvIOMMU.
@@ -179,6 +210,23 @@ wait_nvme() {
 }
 
 # ---- host ----
+
+bus_is() { [ "$(hvctl vpci state "$1")" = "$2" ]; }
+
+# kind_of NAME: of the domain the host has a device in
+kind_of() {
+	local d
+	d=$(hvctl iommu device "$1") && echo "${d#* }"
+}
+
+# take_away NAME, bring_back NAME: the bus goes, and has gone; comes, and is up
+take_away() {
+	hvctl vpci rescind "$1" && wait_for 60 bus_is "$1" absent
+}
+
+bring_back() {
+	hvctl vpci offer "$1" && wait_for 60 bus_is "$1" d0
+}
 
 faults() { hvctl iommu faults; }
 calls() { hvctl iommu count "$1"; }

@@ -9,6 +9,7 @@
  *                                        space: its DMA reaches neither
  *   vfio-probe hold PCINAME FILE         the same, until FILE goes; it is
  *                                        made when the group is claimed
+ *   vfio-probe use PCINAME SECONDS       have it open for that long
  *
  * Prints TAP. Exit code 0: all held; 1: not; 2: usage. The function must be
  * bound to vfio-pci.
@@ -539,6 +540,20 @@ static int hold(const char *name, const char *file)
 	return finish();
 }
 
+/* A user who does not give the device back when asked to. */
+static int use(const char *name, unsigned seconds)
+{
+	struct session s;
+
+	open_session(&s, name);
+	printf("ok - has it\n");
+	sleep(seconds);
+	close(s.device);
+	close(s.group);
+	close(s.container);
+	return 0;
+}
+
 static uint64_t parse_number(const char *text)
 {
 	char *end;
@@ -561,8 +576,11 @@ int main(int argc, char **argv)
 			     parse_number(argv[4]));
 	if (argc == 4 && !strcmp(argv[1], "hold"))
 		return hold(argv[2], argv[3]);
+	if (argc == 4 && !strcmp(argv[1], "use"))
+		return use(argv[2], (unsigned)parse_number(argv[3]));
 	fprintf(stderr, "usage: vfio-probe run PCINAME\n"
 		"       vfio-probe claim PCINAME IOVA PHYS\n"
-		"       vfio-probe hold PCINAME FILE\n");
+		"       vfio-probe hold PCINAME FILE\n"
+		"       vfio-probe use PCINAME SECONDS\n");
 	return 2;
 }

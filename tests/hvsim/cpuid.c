@@ -113,6 +113,8 @@ static void add_hyperv_leaves(struct kvm_cpuid2 *c,
 	if (cfg->root)
 		features.ebx |= PRIV_CREATE_PARTITIONS | PRIV_PARTITION_ID |
 				PRIV_CPU_MANAGEMENT;
+	if (cfg->l1vh)
+		features.ebx |= PRIV_CREATE_PARTITIONS;
 	if (cfg->isolated) {
 		features.ebx |= PRIV_ISOLATION;
 		isolation.ebx = ISOLATION_TYPE_VBS;

@@ -182,25 +182,22 @@ static int split(char *text, char **argv)
 	}
 }
 
-static int run_line(struct ctl *c, FILE *out)
+/* @line fits into a request. */
+static int run_line(struct ctl *c, const char *line, FILE *out)
 {
 	char copy[LINE_MAX_LEN + 1];
 	char *argv[MAX_ARGS + 1];
 	int argc;
 	unsigned i;
 
-	if (c->too_long) {
-		fprintf(out, "request longer than %u bytes", LINE_MAX_LEN);
-		return -1;
-	}
-	strcpy(copy, c->line);
+	strcpy(copy, line);
 	argc = split(copy, argv);
 	if (!argc) {
 		fprintf(out, "empty request");
 		return -1;
 	}
 	argv[argc] = NULL;
-	c->rest = c->line + (argv[0] - copy) + strlen(argv[0]);
+	c->rest = line + (argv[0] - copy) + strlen(argv[0]);
 	if (*c->rest)
 		c->rest++;
 	for (i = 0; i < c->nr_words; i++)
@@ -209,6 +206,31 @@ static int run_line(struct ctl *c, FILE *out)
 					      out);
 	fprintf(out, "unknown word \"%s\", try \"help\"", argv[0]);
 	return -1;
+}
+
+static int run_request_line(struct ctl *c, FILE *out)
+{
+	if (c->too_long) {
+		fprintf(out, "request longer than %u bytes", LINE_MAX_LEN);
+		return -1;
+	}
+	return run_line(c, c->line, out);
+}
+
+void ctl_run(void *ctl, const char *line)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int ret;
+
+	if (!out)
+		die("out of memory");
+	ret = run_line(ctl, line, out);
+	fclose(out);
+	log_info("\"%s\": %s%s%s", line, ret ? "refused" : "done",
+		 *text ? ": " : "", text);
+	free(text);
 }
 
 static void run_request(struct ctl *c)
@@ -222,7 +244,7 @@ static void run_request(struct ctl *c)
 	if (!out)
 		die("out of memory");
 	putc('+', out);
-	if (run_line(c, out) < 0) {
+	if (run_request_line(c, out) < 0) {
 		fflush(out);
 		c->response[0] = '-';
 	}

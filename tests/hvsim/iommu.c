@@ -46,6 +46,13 @@ void iommu_free(struct iommu *mmu)
 	free(mmu);
 }
 
+void iommu_set_event(struct iommu *mmu,
+		     void (*fn)(void *opaque, const char *line), void *opaque)
+{
+	mmu->event_fn = fn;
+	mmu->event_opaque = opaque;
+}
+
 /* ---- devices ---- */
 
 struct iommu_device *device_find(struct iommu *mmu, u32 id)

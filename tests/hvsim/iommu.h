@@ -92,6 +92,13 @@ enum iommu_fault iommu_dma(struct iommu *mmu, u32 logical_id, u64 iova,
 /* The guest has left the VMBus: `unload=drop` forgets all it had set up. */
 void iommu_unload(void *opaque);
 
+/*
+ * Who carries out the control lines that "iommu on" has set: @fn, called in
+ * the middle of a hypercall.
+ */
+void iommu_set_event(struct iommu *mmu,
+		     void (*fn)(void *opaque, const char *line), void *opaque);
+
 /* Control word "iommu ...": counts, faults, domains, caps, fail, ... */
 int iommu_ctl(void *opaque, int argc, char **argv, FILE *out);
 

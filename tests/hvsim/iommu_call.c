@@ -760,6 +760,23 @@ static u16 injected_status(struct iommu *mmu, enum call_index i)
 	return status;
 }
 
+/* Each counts the calls for itself; one that has come true is over. */
+static void run_events(struct iommu *mmu, enum call_index i, bool before)
+{
+	char line[sizeof(mmu->event[0].line)];
+	struct event *e;
+
+	for (e = mmu->event; e < mmu->event + NR_EVENTS; e++) {
+		if (!*e->line || e->call != i || e->before != before ||
+		    (e->skip && e->skip--))
+			continue;
+		/* What it does may set another one. */
+		strcpy(line, e->line);
+		*e->line = '\0';
+		mmu->event_fn(mmu->event_opaque, line);
+	}
+}
+
 static u16 carry_out(struct request *r)
 {
 	const struct guest_mem *mem = r->mmu->mem;
@@ -823,7 +840,9 @@ u16 iommu_hypercall(struct iommu *mmu, struct hcall *h)
 			report_misuse(&r, HVS_SUCCESS,
 				      "called on vCPU %u with interrupts enabled",
 				      h->vp);
+		run_events(mmu, i, true);
 		status = carry_out(&r);
+		run_events(mmu, i, false);
 	}
 	if (status)
 		mmu->call[i].failed++;

@@ -649,6 +649,69 @@ static int ctl_fail(struct args *a)
 	return 0;
 }
 
+static unsigned count_events(const struct iommu *mmu)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < NR_EVENTS; i++)
+		n += *mmu->event[i].line != '\0';
+	return n;
+}
+
+static int set_event(struct args *a, const struct event *event)
+{
+	unsigned i;
+
+	for (i = 0; i < NR_EVENTS && *a->mmu->event[i].line; i++)
+		;
+	if (i == NR_EVENTS || !a->mmu->event_fn) {
+		fprintf(a->out, "iommu: on: %s\n", i == NR_EVENTS ?
+			"too many are waiting" : "nobody to carry it out");
+		return -1;
+	}
+	a->mmu->event[i] = *event;
+	return 0;
+}
+
+static int ctl_on(struct args *a)
+{
+	struct event event = { 0 };
+	int call, i;
+	u64 nth;
+
+	if (a->argc == 1 && !strcmp(a->argv[0], "clear")) {
+		memset(a->mmu->event, 0, sizeof(a->mmu->event));
+		return 0;
+	}
+	if (a->argc == 1 && !strcmp(a->argv[0], "waiting")) {
+		fprintf(a->out, "%u\n", count_events(a->mmu));
+		return 0;
+	}
+	call = find_call_name(a->argv[0], a->out);
+	if (call < 0)
+		return -1;
+	if (a->argc < 4 || !parse_number(a->argv[1], UINT32_MAX, &nth) ||
+	    !nth || (strcmp(a->argv[2], "before") &&
+		     strcmp(a->argv[2], "after"))) {
+		fprintf(a->out, "iommu: usage: iommu on CALL NTH before|after LINE\n");
+		return -1;
+	}
+	for (i = 3; i < a->argc; i++) {
+		if (strlen(event.line) + strlen(a->argv[i]) + 2 >
+		    sizeof(event.line)) {
+			fprintf(a->out, "iommu: on: the line is too long\n");
+			return -1;
+		}
+		if (i > 3)
+			strcat(event.line, " ");
+		strcat(event.line, a->argv[i]);
+	}
+	event.call = call;
+	event.before = !strcmp(a->argv[2], "before");
+	event.skip = nth - 1;
+	return set_event(a, &event);
+}
+
 static int ctl_partial(struct args *a)
 {
 	u64 n;
@@ -700,6 +763,8 @@ static const struct word words[] = {
 	{ "stale-hits", "", "number of such accesses", 0, 0, ctl_stale_hits },
 	{ "fail", "CALL STATUS [NTH [COUNT|all]] | clear", "makes the NTH (1: next) of these calls and COUNT - 1 more fail; one rule per call",
 	  1, 4, ctl_fail },
+	{ "on", "CALL NTH before|after LINE | clear | waiting", "carries out the control line LINE once, at the NTH (1: next) of these calls; how many have not come true",
+	  1, 16, ctl_on },
 	{ "partial", "N", "rep calls stop after N elements; 0: never", 1, 1,
 	  ctl_partial },
 	{ "forgive", "", "the tables of the domains there are now may hold anything from now on: their kernel is gone",

@@ -119,6 +119,16 @@ struct fail_rule {
 	u64 left;		/* calls that then fail */
 };
 
+/* A control line to be carried out at a certain call. */
+struct event {
+	char line[64];		/* "": none */
+	u8 call;		/* enum call_index */
+	bool before;		/* else after it */
+	u64 skip;		/* calls that still go by */
+};
+
+#define NR_EVENTS 4
+
 /*
  * One cache for leaf entries (an IOTLB), non-leaf entries (a page-walk cache)
  * and, if asked for, not-present results. It never evicts by itself.
@@ -163,6 +173,9 @@ struct iommu {
 		struct fail_rule fail;
 	} call[NR_CALLS];
 	u64 partial;		/* reps done per call at most; 0: all */
+	struct event event[NR_EVENTS];
+	void (*event_fn)(void *opaque, const char *line);
+	void *event_opaque;
 
 	struct fault_record fault[NR_FAULT_RECORDS];
 	u64 nr_faults;		/* the last is fault[(nr_faults - 1) % 64] */

@@ -31,6 +31,7 @@ struct device {
 	unsigned index;		/* among its type */
 	u8 guid[16];
 	bool absent;
+	bool direct;
 	char opts[256];		/* for the device model */
 	char name[24];
 };
@@ -43,7 +44,7 @@ static struct {
 	u32 vpci_max, vmbus_max;
 	enum vpci_unclean unclean;
 	struct device devices[MAX_DEVICES];
-	unsigned nr_devices;
+	unsigned nr_devices, eject_limit;
 	bool reboot, interactive, keep_going, strict_exit, counts;
 	u64 timeout;		/* seconds, 0: none */
 } opt = {
@@ -139,7 +140,7 @@ static void set_default_guid(struct device *d)
 		d->guid[5] = 0x20;
 }
 
-/* TYPE[,guid=G][,absent][,KEY=VALUE...]; the rest is the model's business. */
+/* TYPE[,guid=G][,absent][,direct][,KEY=VALUE...]; the rest is the model's business. */
 static void parse_device(const char *text)
 {
 	struct device *d = &opt.devices[opt.nr_devices];
@@ -166,6 +167,8 @@ static void parse_device(const char *text)
 			guid = word + 5;
 		} else if (!strcmp(word, "absent")) {
 			d->absent = true;
+		} else if (!strcmp(word, "direct")) {
+			d->direct = true;
 		} else {
 			if (len + strlen(word) + 2 > sizeof(d->opts))
 				die("--device \"%s\" is too long", text);
@@ -222,9 +225,9 @@ static bool parse_choice(const char *name, const char *text, const char *no,
 enum option_id {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_DEVICE,
 	OPT_IOMMU, OPT_VPCI_MAX, OPT_VPCI_UNCLEAN, OPT_VMBUS_MAX, OPT_CONSOLE,
-	OPT_INTERACTIVE,
-	OPT_RESULTS, OPT_TRACE, OPT_MASK, OPT_ISOLATED, OPT_ROOT, OPT_ON_RESET,
-	OPT_ON_PANIC, OPT_KEEP_GOING, OPT_STRICT_EXIT, OPT_COUNTS, OPT_TIMEOUT,
+	OPT_INTERACTIVE, OPT_RESULTS, OPT_TRACE, OPT_MASK, OPT_ISOLATED,
+	OPT_ROOT, OPT_L1VH, OPT_EJECT_LIMIT, OPT_ON_RESET, OPT_ON_PANIC,
+	OPT_KEEP_GOING, OPT_STRICT_EXIT, OPT_COUNTS, OPT_TIMEOUT,
 	OPT_VERBOSE, OPT_HELP,
 };
 
@@ -241,8 +244,9 @@ static const struct option_info {
 	{ OPT_DEVICE, "device", "nvme[,size=64M][,file=PATH][,queues=N]",
 	  "an NVMe controller; may be repeated" },
 	{ OPT_DEVICE, "device", "dmaprobe[,functions=N][,ats]",
-	  "a DMA test device; both take guid=GUID and absent (not\n"
-	  "there before the control command \"vpci offer NAME\")" },
+	  "a DMA test device; both take guid=GUID, direct (not behind\n"
+	  "the para-virtual IOMMU) and absent (not there before the\n"
+	  "control command \"vpci offer NAME\")" },
 	{ OPT_IOMMU, "iommu", "TEXT",
 	  "\"off\" or KEY=VALUE,...: what the para-virtual IOMMU offers" },
 	{ OPT_VPCI_MAX, "vpci-max", "VERSION",
@@ -265,6 +269,10 @@ static const struct option_info {
 	  "look like an isolated (confidential) machine" },
 	{ OPT_ROOT, "root", NULL,
 	  "look like a root partition (needs --cpus 1)" },
+	{ OPT_L1VH, "l1vh", NULL,
+	  "look like a partition that may create others" },
+	{ OPT_EJECT_LIMIT, "eject-limit", "SECONDS",
+	  "do an eject by force that is not answered (default: never)" },
 	{ OPT_ON_RESET, "on-reset", "exit|reboot",
 	  "when the guest resets the machine, or hibernates by ACPI S4\n"
 	  "(default: exit)" },
@@ -360,6 +368,12 @@ static void apply_option(const struct option_info *o, const char *arg)
 		break;
 	case OPT_ROOT:
 		opt.machine.root = true;
+		break;
+	case OPT_L1VH:
+		opt.machine.l1vh = true;
+		break;
+	case OPT_EJECT_LIMIT:
+		opt.eject_limit = (unsigned)parse_number(o->name, arg, 0, 3600);
 		break;
 	case OPT_ON_RESET:
 		opt.reboot = parse_choice(o->name, arg, "exit", "reboot");
@@ -466,7 +480,7 @@ static void add_device(struct vm *vm, struct device *d)
 {
 	struct pci_func *funcs[8];
 	char err[256] = "";
-	int nr;
+	int nr, i;
 
 	if (d->nvme)
 		nr = nvme_create(vm, vm->iommu, d->index, d->opts, funcs, err,
@@ -478,6 +492,8 @@ static void add_device(struct vm *vm, struct device *d)
 		die("--device %s: %s", d->name, err);
 	for (int fn = 0; !d->nvme && fn < nr; fn++)
 		probes[nr_probes++] = funcs[fn];
+	for (i = 0; i < nr; i++)
+		funcs[i]->direct = d->direct;
 	if (!vpci_add_bus(vm->vpci, d->name, d->guid, funcs, (unsigned)nr,
 			  !d->absent, err, sizeof(err)))
 		die("--device %s: %s", d->name, err);
@@ -499,6 +515,7 @@ static struct vm *assemble(FILE *console, FILE *results, struct trace *trace)
 	vpci_set_unclean(vm->vpci, opt.unclean);
 	vmbus_on_unload(vm->vmbus, iommu_unload, vm->iommu);
 	vpci_set_boots(vm->vpci, opt.machine.boots);
+	vpci_set_eject_limit(vm->vpci, opt.eject_limit);
 	for (i = 0; i < opt.nr_devices; i++)
 		add_device(vm, &opt.devices[i]);
 	ctl_register(vm, "vpci", "list | offer|eject|rescind|state NAME",
@@ -507,6 +524,7 @@ static struct vm *assemble(FILE *console, FILE *results, struct trace *trace)
 		     iommu_ctl, vm->iommu);
 	ctl_register(vm, "beat", "NAME [MS IOVA|off]: DMA of a dmaprobe that goes on and on",
 		     dmaprobe_ctl, probes);
+	iommu_set_event(vm->iommu, ctl_run, vm->ctl);
 	boot_load(vm, opt.kernel, opt.initrd, opt.append);
 	acpi_build(vm);
 	vm->serial = serial_new(vm, console, opt.interactive);

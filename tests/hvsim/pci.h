@@ -46,7 +46,8 @@ struct pci_func {
 	struct iommu *iommu;
 	struct vpci_bus *bus;	/* NULL until plugged */
 	u8 fn;			/* 0..7 */
-	u32 logical_id;		/* set when plugged */
+	u32 logical_id;		/* set when offered */
+	bool direct;		/* not behind the para-virtual IOMMU */
 	char name[24];		/* "nvme0", "dmaprobe0.1" */
 	const struct pci_ops *ops;
 	void *opaque;		/* the device model's own */

@@ -41,6 +41,7 @@ struct machine_config {
 	bool mask_cx16, mask_xsave;
 	bool isolated;		/* looks like a confidential (VBS) VM */
 	bool root;		/* looks like a root partition */
+	bool l1vh;		/* looks like one that may create others */
 	bool panic_exit;	/* end the run when the guest reports a crash */
 	unsigned long boots;	/* resets so far */
 };
@@ -179,6 +180,11 @@ void hypercall_print_counts(struct hypercalls *c, FILE *out);
 
 /* @results may be NULL: `tap` is refused then. */
 struct ctl *ctl_new(struct vm *vm, FILE *results);
+/*
+ * Carries out a control line of the host's own; the result goes to the log.
+ * An exchange with the guest that is under way is not disturbed.
+ */
+void ctl_run(void *ctl, const char *line);
 void ctl_request_byte(struct ctl *c, u8 byte);
 u8 ctl_response_byte(struct ctl *c);
 

@@ -30,6 +30,9 @@
 #define MAX_BUSES 256u
 #define MAX_FUNCS 8u
 
+/* From here on: what functions are called whose ids another bus has. */
+#define NO_ID 0xdead0000u
+
 #define WINDOW_SIZE 0x2000u
 #define WINDOW_CONFIG 0x1000u	/* configuration space in the window */
 
@@ -246,6 +249,7 @@ struct vpci_bus {
 	bool powered;		/* though not in D0: closed without D0EXIT */
 	bool ejecting;
 	struct work eject_work;
+	struct timer eject_timer;
 
 	u32 version;		/* 0: not negotiated since the last open */
 	u64 window;
@@ -262,6 +266,7 @@ struct vpci {
 	u32 max_version;
 	enum vpci_unclean unclean;
 	unsigned long boots;	/* resets of the machine so far */
+	u64 eject_limit_ns;	/* 0: none */
 	unsigned nr_buses;
 	struct vpci_bus *buses;
 };
@@ -600,15 +605,60 @@ static void remove_functions(struct vpci_bus *bus)
 	bus->powered = false;
 }
 
+/* Another bus that has its ids and is there. */
+static bool has_twin(const struct vpci_bus *bus)
+{
+	u32 id = vpci_logical_id(bus->guid, 0);
+
+	for (struct vpci_bus *b = bus->v->buses; b; b = b->next)
+		if (b != bus && any_present(b) &&
+		    b->func[0].f->logical_id >> 3 == id >> 3)
+			return true;
+	return false;
+}
+
+static void end_eject(struct vpci_bus *bus)
+{
+	bus->ejecting = false;
+	if (bus->eject_timer.period_ns)
+		vm_set_timer(bus->v->vm, &bus->eject_timer, 0);
+}
+
+static void add_function(struct vpci_bus *bus, unsigned fn)
+{
+	struct pci_func *f = bus->func[fn].f;
+	bool twin = has_twin(bus);
+
+	/* The ids mean the first one: this one is out of reach. */
+	f->logical_id = twin ? NO_ID + bus->index * MAX_FUNCS + fn :
+		vpci_logical_id(bus->guid, fn);
+	bus->func[fn].present = true;
+	iommu_device_add(bus->v->iommu, f->logical_id, f->name,
+			 !f->direct && !twin);
+}
+
+/* The ids of this bus are free: another one may have been waiting for them. */
+static void pass_on_ids(struct vpci_bus *bus)
+{
+	u32 id = vpci_logical_id(bus->guid, 0);
+	struct vpci_bus *b = bus->v->buses;
+
+	while (b && (b == bus || !any_present(b) ||
+		     vpci_logical_id(b->guid, 0) != id))
+		b = b->next;
+	for (unsigned fn = 0; b && fn < b->nr_funcs; fn++) {
+		if (!b->func[fn].present)
+			continue;
+		iommu_device_remove(b->v->iommu, b->func[fn].f->logical_id);
+		add_function(b, fn);
+	}
+}
+
 static void offer_bus(struct vpci_bus *bus)
 {
-	for (unsigned fn = 0; fn < bus->nr_funcs; fn++) {
-		struct pci_func *f = bus->func[fn].f;
-
-		bus->func[fn].present = true;
-		iommu_device_add(bus->v->iommu, f->logical_id, f->name, true);
-	}
-	bus->ejecting = false;
+	for (unsigned fn = 0; fn < bus->nr_funcs; fn++)
+		add_function(bus, fn);
+	end_eject(bus);
 	bus->state = BUS_OFFERED;
 	vmbus_offer(bus->chan);
 }
@@ -619,6 +669,19 @@ static void rescind_bus(struct vpci_bus *bus)
 	bus->state = BUS_LEAVING;
 	vmbus_rescind(bus->chan);
 	remove_functions(bus);
+	if (!has_twin(bus))
+		pass_on_ids(bus);
+}
+
+/* Worker: the guest did not answer an eject in time. */
+static void force_eject(void *arg)
+{
+	struct vpci_bus *bus = arg;
+
+	log_info("%s: the eject is not answered, taken by force", bus->name);
+	end_eject(bus);
+	if (bus->state != BUS_ABSENT && bus->state != BUS_LEAVING)
+		rescind_bus(bus);
 }
 
 /* Worker: the guest has given back the last function it was asked for. */
@@ -664,7 +727,7 @@ static void on_released(void *opaque)
 {
 	struct vpci_bus *bus = opaque;
 
-	bus->ejecting = false;
+	end_eject(bus);
 	bus->state = BUS_ABSENT;
 }
 
@@ -1096,16 +1159,24 @@ static u16 fetch_retarget(struct vpci *v, struct hcall *h,
 	return HVS_SUCCESS;
 }
 
-/* The function a device id means. NULL when there is none. */
-static struct vpci_bus *find_device(struct vpci *v, u32 id, unsigned *fn)
+/*
+ * The function a device id means. NULL when there is none. Where several buses
+ * have the id, the message tells: its address is of one bus.
+ */
+static struct vpci_bus *find_device(struct vpci *v, u32 id, u32 address,
+				    unsigned *fn)
 {
+	struct vpci_bus *found = NULL;
+
+	*fn = id & 7;
 	for (struct vpci_bus *bus = v->buses; bus; bus = bus->next) {
-		if ((vpci_logical_id(bus->guid, 0) ^ id) & ~7u)
+		if ((vpci_logical_id(bus->guid, 0) ^ id) & ~7u ||
+		    *fn >= bus->nr_funcs)
 			continue;
-		*fn = id & 7;
-		return *fn < bus->nr_funcs ? bus : NULL;
+		if (!found || msi_address(bus) == address)
+			found = bus;
 	}
-	return NULL;
+	return found;
 }
 
 /* Lowest processor of the set; -1 after a violation. */
@@ -1221,7 +1292,7 @@ u16 vpci_retarget(struct vpci *v, struct hcall *h)
 				       pick_from_mask(v, h, &in);
 	if (vp < 0)
 		return HVS_INVALID_PARAMETER;
-	bus = find_device(v, (u32)in.device, &fn);
+	bus = find_device(v, (u32)in.device, in.address, &fn);
 	if (!bus) {
 		violation("RETARGET_INTERRUPT: unknown device id 0x%llx",
 			  (unsigned long long)in.device);
@@ -1283,6 +1354,9 @@ static int ctl_eject(struct vpci_bus *bus, FILE *out)
 			vmbus_send(bus->chan, RING_PKT_INBAND, 0, &m,
 				   sizeof(m));
 	}
+	if (bus->v->eject_limit_ns)
+		vm_set_timer(bus->v->vm, &bus->eject_timer,
+			     bus->v->eject_limit_ns);
 	return 0;
 }
 
@@ -1292,7 +1366,7 @@ static int ctl_rescind(struct vpci_bus *bus, FILE *out)
 		fprintf(out, "%s is %s already", bus->name, state_name(bus));
 		return -1;
 	}
-	bus->ejecting = false;
+	end_eject(bus);
 	rescind_bus(bus);
 	return 0;
 }
@@ -1371,6 +1445,11 @@ void vpci_set_boots(struct vpci *v, unsigned long boots)
 	v->boots = boots;
 }
 
+void vpci_set_eject_limit(struct vpci *v, unsigned seconds)
+{
+	v->eject_limit_ns = seconds * 1000000000ULL;
+}
+
 static void plug_functions(struct vpci_bus *bus, struct pci_func **funcs)
 {
 	for (unsigned fn = 0; fn < bus->nr_funcs; fn++) {
@@ -1379,7 +1458,6 @@ static void plug_functions(struct vpci_bus *bus, struct pci_func **funcs)
 		bus->func[fn].f = f;
 		f->bus = bus;
 		f->fn = fn;
-		f->logical_id = vpci_logical_id(bus->guid, fn);
 		/* Header type: several functions in this device. */
 		if (bus->nr_funcs > 1)
 			f->cfg[0x0e] |= 0x80;
@@ -1401,7 +1479,7 @@ struct vpci_bus *vpci_add_bus(struct vpci *v, const char *name,
 	for (; *p; p = &(*p)->next) {
 		u32 id = vpci_logical_id(guid, 0);
 
-		if (id == vpci_logical_id((*p)->guid, 0)) {
+		if (offered && id == vpci_logical_id((*p)->guid, 0)) {
 			snprintf(err, errlen,
 				 "%s: bytes 4 to 7 of the GUID give the device id 0x%08x of %s",
 				 name, id, (*p)->name);
@@ -1421,6 +1499,8 @@ struct vpci_bus *vpci_add_bus(struct vpci *v, const char *name,
 	bus->nr_funcs = nr_funcs;
 	bus->eject_work.fn = finish_eject;
 	bus->eject_work.arg = bus;
+	bus->eject_timer.fn = force_eject;
+	bus->eject_timer.arg = bus;
 	snprintf(bus->name, sizeof(bus->name), "%s", name);
 	memcpy(bus->guid, guid, sizeof(bus->guid));
 	plug_functions(bus, funcs);

@@ -30,13 +30,19 @@ void vpci_set_boots(struct vpci *v, unsigned long boots);
  * instance GUID as 16 raw bytes in wire order. Offered at once when
  * @offered, else by the control command "offer NAME". Adds the functions to
  * the IOMMU as long as the bus is offered. Returns NULL with @err filled when
- * the GUID's bytes 4-7 collide with another bus (low 3 bits of byte 6 do not
- * count).
+ * it is to be offered at once and the GUID's bytes 4-7 collide with another
+ * bus (low 3 bits of byte 6 do not count). One that is offered later gets the
+ * ids if they are free by then; else its functions are known to nobody.
  */
 struct vpci_bus *vpci_add_bus(struct vpci *v, const char *name,
 			      const u8 guid[16], struct pci_func **funcs,
 			      unsigned nr_funcs, bool offered, char *err,
 			      size_t errlen);
+/*
+ * After how many seconds an eject that was not answered is done by force;
+ * 0 for never.
+ */
+void vpci_set_eject_limit(struct vpci *v, unsigned seconds);
 /* Logical device id of function @fn on a bus with this GUID. */
 u32 vpci_logical_id(const u8 guid[16], u8 fn);
 

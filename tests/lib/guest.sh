@@ -4,10 +4,12 @@
 # Source it after common.sh and kernels.sh.
 
 # build_module KERNEL FLAVOUR: in a copy of the sources, as DKMS does, so that
-# several kernels and flavours can stand side by side. FLAVOUR: plain, canary.
+# several kernels and flavours can stand side by side. FLAVOUR: plain, canary,
+# or incore, for a kernel with a pvIOMMU driver of its own.
 build_module() {
 	local kernel=$1 flavour=$2 dir=$build/module-$1-$2 flags=()
 	[ "$flavour" = canary ] && flags=(CANARY=1)
+	[ "$flavour" = incore ] && flags=(KCFLAGS=-DCONFIG_HYPERV_PVIOMMU=1)
 	mkdir -p "$dir"
 	cp -pru "$top/src" "$top/include" "$dir/" || return 1
 	make -s -C "$(kernel_headers "$kernel")" M="$dir/src" W=1 \
@@ -79,7 +81,11 @@ build_initramfs() {
 	cp "$build/module-$kernel-plain/src/hv_pviommu.ko" \
 		"$build/guest-ko-$kernel/dmaprobe.ko" \
 		"$build/guest-ko-$kernel/apitest/apitest.ko" \
+		"$build/guest-ko-$kernel/other/otheriommu.ko" \
 		"$tree/lib/modules/$rel/updates/" || return 1
+	# To be named by its file: there cannot be two modules of one name.
+	cp "$build/module-$kernel-incore/src/hv_pviommu.ko" \
+		"$tree/hv_pviommu-incore.ko" || return 1
 	cp "$top/src/modprobe.d/hv-pviommu.conf" "$tree/etc/modprobe.d/" ||
 		return 1
 	/sbin/depmod -b "$tree" "$rel" || return 1
@@ -129,6 +135,7 @@ build_all() {
 		KDIR="$(kernel_headers "$kernel")" >"$build/guest.log" 2>&1 ||
 		{ cat "$build/guest.log" >&2; return 1; }
 	build_module "$kernel" canary || return 1
+	build_module "$kernel" incore || return 1
 	build_fio && build_kexec "$kernel" || return 1
 	build_initramfs "$kernel"
 }

@@ -2098,6 +2098,50 @@ static void test_partial(void **state)
 	expect_none();
 }
 
+static char events[256];
+
+static void note_event(void *opaque, const char *line)
+{
+	assert_ptr_equal(opaque, events);
+	strcat(events, line);
+	strcat(events, ";");
+	/* In the middle of a call. */
+	if (!strcmp(line, "gone"))
+		iommu_device_remove(mmu, DEV0);
+}
+
+static void test_events(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl("on create 1 before x"), -1);
+	iommu_set_event(mmu, note_event, events);
+	assert_int_equal(ctl("on create 2 before some words"), 0);
+	assert_int_equal(ctl("on create 1 after other"), 0);
+	assert_int_equal(ctl_number("on waiting"), 2);
+	assert_int_equal(create(1), 0);
+	assert_string_equal(events, "other;");
+	assert_int_equal(create(1), HVS_KEY_ALREADY_EXISTS);
+	assert_string_equal(events, "other;some words;");
+	assert_int_equal(create(2), 0);
+	assert_string_equal(events, "other;some words;");
+	assert_int_equal(ctl_number("on waiting"), 0);
+	/* The call sees what came before it. */
+	assert_int_equal(configure(1, 0, 0), 0);
+	assert_int_equal(ctl("on attach 1 before gone"), 0);
+	assert_int_equal(attach(1, DEV0), HVS_INVALID_DEVICE_ID);
+	assert_int_equal(ctl("on flush 1 before x"), 0);
+	assert_int_equal(ctl("on clear"), 0);
+	assert_int_equal(flush(1), 0);
+	assert_string_equal(events, "other;some words;gone;");
+	assert_int_equal(ctl("on"), -1);
+	assert_int_equal(ctl("on create"), -1);
+	assert_int_equal(ctl("on create 0 before x"), -1);
+	assert_int_equal(ctl("on create 1 during x"), -1);
+	assert_int_equal(ctl("on nothing 1 before x"), -1);
+	assert_int_equal(ctl("on create 1 before 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789"),
+			 -1);
+}
+
 static void test_fail(void **state)
 {
 	(void)state;
@@ -2333,6 +2377,7 @@ int main(void)
 		T(test_device_id_fields), T(test_control_word),
 		T(test_interrupts_on), T(test_placement), T(test_list_entries),
 		T(test_output), T(test_scribble), T(test_partial), T(test_fail),
+		T(test_events),
 		T(test_feature_off), T(test_options), T(test_config_later),
 		T(test_fault_ring), T(test_ctl_errors), T(test_counts),
 	};

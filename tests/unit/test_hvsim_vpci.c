@@ -66,6 +66,15 @@ void vm_queue_work(struct vm *vm, struct work *w)
 	works = w;
 }
 
+static struct timer *timer;	/* the last one started */
+
+void vm_set_timer(struct vm *vm, struct timer *t, u64 period_ns)
+{
+	(void)vm;
+	t->period_ns = period_ns;
+	timer = t;
+}
+
 static void run_works(void)
 {
 	while (works) {
@@ -166,12 +175,19 @@ void synic_signal(struct synic *s, unsigned vp, unsigned flag)
 
 /* Bit n: function n is known to the IOMMU. */
 static unsigned iommu_functions;
+/* Functions of a second bus with the same ids. */
+static unsigned unreachable;
 
 void iommu_device_add(struct iommu *mmu, u32 logical_id, const char *name,
 		      bool behind_iommu)
 {
 	(void)mmu;
 	(void)name;
+	if ((logical_id & ~7u) != DEVICE_ID) {
+		assert_false(behind_iommu);
+		unreachable++;
+		return;
+	}
 	assert_true(behind_iommu);
 	assert_int_equal(logical_id & ~7u, DEVICE_ID);
 	assert_false(iommu_functions & 1u << (logical_id & 7));
@@ -181,6 +197,10 @@ void iommu_device_add(struct iommu *mmu, u32 logical_id, const char *name,
 void iommu_device_remove(struct iommu *mmu, u32 logical_id)
 {
 	(void)mmu;
+	if ((logical_id & ~7u) != DEVICE_ID) {
+		unreachable--;
+		return;
+	}
 	assert_true(iommu_functions & 1u << (logical_id & 7));
 	iommu_functions &= ~(1u << (logical_id & 7));
 }
@@ -459,7 +479,9 @@ static int set_up_after(unsigned long boots)
 	mem.ram = calloc(1, RAM_SIZE);
 	violations = nr_posted = signals = injections = 0;
 	iommu_functions = ats_functions = dmas = resets = 0;
+	unreachable = 0;
 	works = NULL;
+	timer = NULL;
 	memset(windows, 0, sizeof(windows));
 	vmbus = vmbus_new(NULL, NULL, 0x50003);
 	vpci = vpci_new(NULL, vmbus, NULL, 0x10004);
@@ -1430,6 +1452,37 @@ static void test_eject_then_close(void **state)
 	expect_state("absent");
 }
 
+static void test_eject_limit(void **state)
+{
+	(void)state;
+	vpci_set_eject_limit(vpci, 60);
+	enter_d0();
+	assert_int_equal(ctl("eject", "dev0"), 0);
+	assert_non_null(timer);
+	assert_true(timer->period_ns == 60000000000ULL);
+	assert_int_equal(iommu_functions, 3);
+	timer->fn(timer->arg);
+	assert_int_equal(posted_word(0, 0), 2);
+	assert_int_equal(iommu_functions, 0);
+	assert_true(!timer->period_ns);
+	expect_state("rescinded");
+	POST(7, 0, RELID);
+	POST(13, 0, RELID);
+	expect_state("absent");
+	/* An answer in time stops it. */
+	assert_int_equal(ctl("offer", "dev0"), 0);
+	enter_d0();
+	assert_int_equal(ctl("eject", "dev0"), 0);
+	assert_true(timer->period_ns);
+	TELL(M(0x0f), 0, 0);
+	TELL(M(0x0f), 0x20, 0);
+	run_works();
+	POST(7, 0, RELID);
+	POST(13, 0, RELID);
+	expect_state("absent");
+	assert_true(!timer->period_ns);
+}
+
 static void test_rescind(void **state)
 {
 	(void)state;
@@ -1476,12 +1529,46 @@ static void test_guid_collision(void **state)
 	(void)state;
 	memcpy(other + 4, guid + 4, 4);
 	other[6] &= 0xf8;
-	assert_null(vpci_add_bus(vpci, "dev1", other, list, 1, false, err,
+	assert_null(vpci_add_bus(vpci, "dev1", other, list, 1, true, err,
 				 sizeof(err)));
 	assert_non_null(strstr(err, "0x8001fff8 of dev0"));
 	assert_int_equal(vpci_logical_id(guid, 7), 0x8001ffff);
 	assert_int_equal(vpci_logical_id((u8[16]){ [4] = 0xd7, [5] = 0x13,
 				[6] = 0x5f, [7] = 0x4a }, 3), 0x13d74a5b);
+}
+
+/* The same ids twice mean the bus that was there first. */
+static void test_twin(void **state)
+{
+	static struct pci_func twin;
+	struct pci_func *list[] = { &twin };
+	u8 other[16] = { 9, 9, 9, 9 };
+	char err[128] = "";
+
+	(void)state;
+	memcpy(other + 4, guid + 4, 4);
+	pci_func_init(&twin, NULL, NULL, "twin", &device_ops, NULL, 0x1234,
+		      0x9abc, 0x010802);
+	assert_non_null(vpci_add_bus(vpci, "dev1", other, list, 1, false, err,
+				     sizeof(err)));
+	enter_d0();
+	assert_int_equal(ctl("offer", "dev1"), 0);
+	assert_int_equal(unreachable, 1);
+	assert_int_equal(iommu_functions, 3);
+	assert_int_not_equal(twin.logical_id & ~7u, DEVICE_ID);
+	/* Once the first one has gone they mean the other. */
+	assert_int_equal(ctl("rescind", "dev0"), 0);
+	assert_int_equal(unreachable, 0);
+	assert_int_equal(iommu_functions, 1);
+	assert_int_equal(twin.logical_id, DEVICE_ID);
+	/* Also if it comes later. */
+	assert_int_equal(ctl("rescind", "dev1"), 0);
+	assert_int_equal(iommu_functions, 0);
+	POST(13, 0, RELID + 1);
+	assert_int_equal(ctl("offer", "dev1"), 0);
+	assert_int_equal(iommu_functions, 1);
+	assert_int_equal(twin.logical_id, DEVICE_ID);
+	assert_int_equal(ctl("rescind", "dev1"), 0);
 }
 
 /* Random requests in a valid ring, random messages, random calls. */
@@ -1569,8 +1656,10 @@ int main(void)
 		TEST(test_retarget),
 		TEST(test_eject),
 		TEST(test_eject_then_close),
+		TEST(test_eject_limit),
 		TEST(test_rescind),
 		TEST(test_guid_collision),
+		TEST(test_twin),
 		TEST(test_random_guest),
 	};
 

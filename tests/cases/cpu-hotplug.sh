@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+#: summary CPUs go and come back while all of them map and unmap: flushes go on
+#: hvsim --device nvme,size=64M --device dmaprobe,functions=3 --cpus 3
+#: uses fio
+#: variant lazy iommu.strict=0
+#: variant strict iommu.strict=1
+#: timeout 300
+
+# 6.1 takes away the hypercall page of a CPU that goes offline while it still
+# runs timers and interrupts. In lazy mode the flush queue is flushed from a
+# timer, in strict mode NVMe's completions flush.
+seconds=15
+
+load_all
+wait_nvme
+load_dmaprobe
+fio --filename=/dev/nvme0n1 --direct=1 --ioengine=libaio --name=load \
+	--rw=randwrite --bs=4k --size=16M --offset_increment=24M --iodepth=32 \
+	--time_based --runtime=$seconds --numjobs=2 --group_reporting \
+	--verify=crc32c --verify_backlog=64 --verify_fatal=1 \
+	>/tmp/fio.log 2>&1 &
+load=$!
+storms=
+for n in 0 1 2; do
+	d=$(probe_dev $n)
+	page=$(dmaprobe "$d" alloc 4)
+	taskset $((1 << n)) dmaprobe "$d" storm "$page" $seconds \
+		>/tmp/storm.$n 2>&1 &
+	storms="$storms $!"
+done
+
+flushes=$(flush_calls)
+times=0
+set -- $storms
+while kill -0 $load; do
+	for n in 1 2 1 2; do
+		echo 0 >/sys/devices/system/cpu/cpu$n/online &&
+			times=$((times + 1))
+		echo 1 >/sys/devices/system/cpu/cpu$n/online
+	done
+	# Back to where they were: they were moved away.
+	taskset -p 2 "$2"
+	taskset -p 4 "$3"
+done >/dev/null 2>&1
+
+wait $load
+is $? 0 "fio verified its data"
+n=0
+for p in $storms; do
+	wait "$p"
+	is $? 0 "storm $n: each write arrived ($(cat /tmp/storm.$n) times)"
+	[ "$(cat /tmp/storm.$n)" -ge 20 ]
+	is $? 0 "storm $n: at least 20 times"
+	n=$((n + 1))
+done
+[ $times -ge 10 ]
+is $? 0 "CPUs went offline meanwhile ($times times)"
+note "$(($(flush_calls) - flushes)) flush calls"
+is "$(kind_of nvme0)" paging "NVMe is still in its paging domain"
+is "$(kind_of dmaprobe0.2)" paging "dmaprobe is, too"
+log_lacks "no flush failed" "hv_pviommu: .*(are blocked|failed with)"
+no_faults "all the while"
