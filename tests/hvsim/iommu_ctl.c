@@ -13,6 +13,9 @@
 
 #include "iommu_internal.h"
 
+/* The whole machine waits for a slow flush: longer ones are a typing error. */
+#define MAX_SLOW_MS 10000u
+
 /* ---- options ---- */
 
 void iommu_config_default(struct iommu_config *c)
@@ -76,6 +79,22 @@ static bool parse_pgsizes(const char *text, u64 *val)
 	return true;
 }
 
+static bool parse_reps(const char *text, enum rep_mode *mode)
+{
+	static const char * const name[] = {
+		[REPS_HONEST] = "honest", [REPS_STUCK] = "stuck",
+		[REPS_OVER] = "over", [REPS_BACK] = "back",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(name); i++)
+		if (!strcmp(text, name[i])) {
+			*mode = i;
+			return true;
+		}
+	return false;
+}
+
 static int __attribute__((format(printf, 3, 4)))
 reject(char *err, size_t errlen, const char *fmt, ...)
 {
@@ -105,6 +124,9 @@ static int parse_key(struct iommu_config *c, const char *key,
 		{ "canonical", &c->canonical }, { "list", &c->flush_list },
 		{ "listwalk", &c->list_walk }, { "neg", &c->neg_cache },
 		{ "scribble", &c->scribble },
+		{ "scribble-early", &c->scribble_early },
+		{ "garbage", &c->garbage },
+		{ "write-failed", &c->write_failed }, { "junk", &c->junk },
 	};
 	u64 n;
 	bool b;
@@ -155,6 +177,17 @@ static int parse_key(struct iommu_config *c, const char *key,
 				      "iommu: size must be a number, not '%s'",
 				      value ? value : "");
 		c->cap_size = n;
+	} else if (!strcmp(key, "slow")) {
+		if (!value || !parse_number(value, MAX_SLOW_MS, &n))
+			return reject(err, errlen,
+				      "iommu: slow must be 0 to %u, not '%s'",
+				      MAX_SLOW_MS, value ? value : "");
+		c->slow_ms = n;
+	} else if (!strcmp(key, "reps")) {
+		if (!value || !parse_reps(value, &c->reps))
+			return reject(err, errlen,
+				      "iommu: reps must be honest, stuck, over or back, not '%s'",
+				      value ? value : "");
 	} else if (!strcmp(key, "stale")) {
 		if (!value || (strcmp(value, "ok") &&
 			       strcmp(value, "violation")))
@@ -270,6 +303,7 @@ static void reset_counts(struct iommu *mmu)
 		for (dom = mmu->domains[i]; dom; dom = dom->next)
 			memset(&dom->flush, 0, sizeof(dom->flush));
 	memset(&mmu->flush, 0, sizeof(mmu->flush));
+	mmu->nr_injected = 0;
 	mmu->nr_blocked = 0;
 	mmu->nr_stale = 0;
 	mmu->nr_ad_missing = 0;
@@ -561,6 +595,12 @@ static int ctl_fail(struct args *a)
 	return 0;
 }
 
+static int ctl_injected(struct args *a)
+{
+	fprintf(a->out, "%" PRIu64 "\n", a->mmu->nr_injected);
+	return 0;
+}
+
 static int ctl_partial(struct args *a)
 {
 	u64 n;
@@ -610,6 +650,8 @@ static const struct word words[] = {
 	{ "stale-hits", "", "number of such accesses", 0, 0, ctl_stale_hits },
 	{ "fail", "CALL STATUS [NTH [COUNT|all]] | clear", "makes the NTH (1: next) of these calls and COUNT - 1 more fail; one rule per call",
 	  1, 4, ctl_fail },
+	{ "injected", "", "calls that failed by such rules", 0, 0,
+	  ctl_injected },
 	{ "partial", "N", "rep calls stop after N elements; 0: never", 1, 1,
 	  ctl_partial },
 	{ "reset-counts", "", "all counts to zero, but not the faults", 0, 0,
