@@ -13,8 +13,7 @@
  * not happen costs the devices their domain, so there is a page to spare, of
  * ours, under spare_lock: a raw one, as interrupts are off.
  *
- * Logs failures, with the one table that knows the status codes. The callers
- * do not log them again.
+ * Logs failures. The callers do not log them again.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -29,46 +28,7 @@
 
 #include "flush.h"
 #include "hypercall.h"
-
-/* What the kernel's hypercall entry returns when there is no page to call. */
-#define STATUS_NO_PAGE	0xffff
-
-#define STATUS(_name, _err) { HVP_STATUS_##_name, -(_err), #_name }
-
-static const struct status_info {
-	u16 status;
-	int err;
-	const char *name;
-} statuses[] = {
-	STATUS(INVALID_HYPERCALL_CODE, HVP_E_UNSUPPORTED),
-	STATUS(INVALID_HYPERCALL_INPUT, EINVAL),
-	STATUS(INVALID_ALIGNMENT, EIO),
-	STATUS(INVALID_PARAMETER, EINVAL),
-	STATUS(ACCESS_DENIED, EACCES),
-	STATUS(INVALID_PARTITION_STATE, EIO),
-	STATUS(OPERATION_DENIED, EACCES),
-	STATUS(UNKNOWN_PROPERTY, EINVAL),
-	STATUS(PROPERTY_VALUE_OUT_OF_RANGE, EINVAL),
-	STATUS(INSUFFICIENT_MEMORY, ENOMEM),
-	STATUS(INVALID_PARTITION_ID, EINVAL),
-	STATUS(NOT_FOUND, ENOENT),
-	STATUS(OBJECT_IN_USE, HVP_E_EXISTS),
-	STATUS(NO_RESOURCES, ENOSPC),
-	STATUS(INSUFFICIENT_DEVICE_DOMAINS, ENOSPC),
-	STATUS(INVALID_DEVICE_ID, HVP_E_GONE),
-	STATUS(INVALID_DEVICE_STATE, EIO),
-	STATUS(PENDING_PAGE_REQUESTS, EBUSY),
-	STATUS(PAGE_REQUEST_INVALID, EINVAL),
-	STATUS(KEY_ALREADY_EXISTS, HVP_E_EXISTS),
-	STATUS(DEVICE_ALREADY_IN_DOMAIN, HVP_E_IN_DOMAIN),
-	STATUS(OPERATION_FAILED, EIO),
-	STATUS(INSUFFICIENT_ROOT_MEMORY, ENOMEM),
-	STATUS(INSUFFICIENT_CONTIGUOUS_MEMORY, ENOMEM),
-	STATUS(TIME_OUT, ETIMEDOUT),
-	STATUS(CALL_PENDING, EIO),
-	STATUS(INSUFFICIENT_CONTIGUOUS_ROOT_MEMORY, ENOMEM),
-	{ STATUS_NO_PAGE, -ESHUTDOWN, "no hypercall page" },
-};
+#include "status.h"
 
 static DEFINE_RAW_SPINLOCK(spare_lock);
 static void *spare_page;		/* its content: under spare_lock */
@@ -79,6 +39,7 @@ struct call {
 	const char *name;
 	const char *consequence;	/* of a failure */
 	int expected;			/* errno > 0 not worth a line */
+	bool of_device;			/* names one that may have gone */
 };
 
 static const struct call call_get_capabilities = {
@@ -92,6 +53,7 @@ static const struct call call_get_device_property = {
 	.code = HVP_CALL_GET_DEVICE_PROPERTY,
 	.name = "GET_DEVICE_PROPERTY",
 	.consequence = "the device is left untranslated",
+	.of_device = true,
 };
 
 static const struct call call_create_domain = {
@@ -117,6 +79,7 @@ static const struct call call_attach_domain = {
 	.code = HVP_CALL_ATTACH_DOMAIN,
 	.name = "ATTACH_DOMAIN",
 	.consequence = "the device stays where it was",
+	.of_device = true,
 	.expected = HVP_E_IN_DOMAIN,
 };
 
@@ -124,6 +87,7 @@ static const struct call call_detach_domain = {
 	.code = HVP_CALL_DETACH_DOMAIN,
 	.name = "DETACH_DOMAIN",
 	.consequence = "the device stays where it was",
+	.of_device = true,
 };
 
 static const struct call call_flush_domain = {
@@ -139,25 +103,14 @@ static const struct call call_flush_domain_list = {
 	.expected = HVP_E_UNSUPPORTED,
 };
 
-static const struct status_info *find_status(u16 status)
-{
-	static const struct status_info unknown = { 0, -EIO, "unknown" };
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(statuses); i++)
-		if (statuses[i].status == status)
-			return &statuses[i];
-	return &unknown;
-}
-
 static int report_failure(const struct call *call, u64 id, u16 status)
 {
-	const struct status_info *info = find_status(status);
+	const struct hvp_status *info = hvp_status_find(status);
 
 	if (info->err == -call->expected)
 		pr_debug("%s 0x%llx: status 0x%x (%s)\n", call->name, id,
 			 status, info->name);
-	else if (info->err == -HVP_E_GONE)
+	else if (call->of_device && info->err == -HVP_E_GONE)
 		/* Rescinded: nobody's fault, and nothing left to protect. */
 		pr_info_ratelimited("%s 0x%llx: the host has no such device (any more)\n",
 				    call->name, id);
@@ -175,6 +128,8 @@ static int report_failure(const struct call *call, u64 id, u16 status)
  * The host may stop a rep call early, with success, to be called again for
  * the rest. Every call should get on by one entry at least; twice as many
  * calls as entries are enough for a host that does, and an end for another.
+ * One that has done more than there is does not know what it does: that is
+ * for the caller to find.
  */
 static u64 run_in_page(void *page, u16 code, const void *in, size_t in_len,
 		       void *out, size_t out_len, unsigned int reps,
@@ -183,8 +138,9 @@ static u64 run_in_page(void *page, u16 code, const void *in, size_t in_len,
 	unsigned int tries = max(2 * reps, 1U);
 	u64 control, result;
 
-	memcpy(page, in, in_len);
 	do {
+		/* Each time: what the host leaves there is its own affair. */
+		memcpy(page, in, in_len);
 		control = code;
 		control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
 		control |= (u64)*done << HV_HYPERCALL_REP_START_OFFSET;
@@ -229,8 +185,8 @@ static int run_call(const struct call *call, u64 id, const void *in,
 
 	if (!hv_result_success(result))
 		return report_failure(call, id, hv_result(result));
-	if (done < reps) {
-		pr_err_ratelimited("%s 0x%llx: the host stopped after %u of %u entries: %s\n",
+	if (done != reps) {
+		pr_err_ratelimited("%s 0x%llx: the host has done %u of %u entries: %s\n",
 				   call->name, id, done, reps,
 				   call->consequence);
 		return -EIO;
