@@ -15,6 +15,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/idr.h>
 #include <linux/io.h>
 #include <linux/list.h>
@@ -42,10 +43,14 @@
 /* Ids in use by somebody else that are skipped before giving up. */
 #define MAX_FOREIGN_IDS	16
 
+/* So many list flushes that fail in a row, and no more are tried. */
+#define MAX_LIST_FAILURES	8
+
 static DEFINE_SPINLOCK(attach_lock);
 static DEFINE_IDA(domain_ids);
 static struct hvp_caps host;		/* constant once started */
-static bool no_flush_list;		/* the host said so */
+static bool no_flush_list;		/* the host does not do it */
+static atomic_t list_failures;		/* since the last that worked */
 
 static int delete_domain(struct hvp_domain *domain)
 {
@@ -80,8 +85,8 @@ static int create_domain(struct hvp_domain *domain)
 		};
 		err = hvp_call_create_domain(&domain->name);
 		if (err == -HVP_E_EXISTS) {
-			pr_info("domain %d is in the host already, from an earlier kernel: it goes\n",
-				id);
+			pr_info_ratelimited("domain %d is in the host already, from an earlier kernel: it goes\n",
+					    id);
 			if (hvp_call_delete_domain(&domain->name))
 				continue;
 			err = hvp_call_create_domain(&domain->name);
@@ -93,8 +98,8 @@ static int create_domain(struct hvp_domain *domain)
 			return err;
 		}
 	}
-	pr_err("no free domain id: the host has those from %d to %d in use\n",
-	       id - MAX_FOREIGN_IDS + 1, id);
+	pr_err_ratelimited("no free domain id: the host has those from %d to %d in use\n",
+			   id - MAX_FOREIGN_IDS + 1, id);
 	return -ENOSPC;
 }
 
@@ -259,8 +264,8 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 		note_domain(dev, &hvp_blocked);
 	if (err != -HVP_E_IN_DOMAIN)
 		return err;
-	pr_err("%s: the host takes it for attached after a detach\n",
-	       pci_name(dev->pdev));
+	pr_err_ratelimited("%s: the host takes it for attached after a detach\n",
+			   pci_name(dev->pdev));
 	return -EIO;
 }
 
@@ -302,6 +307,22 @@ static int flush_domain(struct hvp_domain *domain)
 	return err;
 }
 
+/* Under attach_lock. A detached device is blocked as well: the second best. */
+static void cut_off(struct hvp_device *dev)
+{
+	int err;
+
+	if (!set_domain(&hvp_blocked, dev))
+		return;
+
+	err = hvp_call_detach_domain(dev->id);
+	if (!err)
+		note_domain(dev, NULL);
+	else if (err != -HVP_E_GONE)
+		pr_err_ratelimited("%s: the host does not block it: it may reach memory that is not its own\n",
+				   pci_name(dev->pdev));
+}
+
 /*
  * Nothing can be invalidated, but the kernel is going to use the memory and
  * the addresses again: there is no way to tell it not to. So no device may
@@ -314,11 +335,11 @@ static void block_devices(struct hvp_domain *domain)
 
 	spin_lock_irqsave(&attach_lock, flags);
 	if (!domain->stale)
-		pr_err("domain %u cannot be flushed: its devices are blocked\n",
-		       domain->name.id);
+		pr_err_ratelimited("domain %u cannot be flushed: its devices are blocked\n",
+				   domain->name.id);
 	domain->stale = true;
 	list_for_each_entry_safe(dev, next, &domain->devices, node)
-		set_domain(&hvp_blocked, dev);
+		cut_off(dev);
 	spin_unlock_irqrestore(&attach_lock, flags);
 }
 
@@ -440,11 +461,18 @@ void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end)
 	if (plan.kind == HVP_FLUSH_LIST && !READ_ONCE(no_flush_list)) {
 		err = hvp_call_flush_domain_list(&domain->name, plan.entry,
 						 plan.nr);
-		if (!err)
+		if (!err) {
+			if (atomic_read(&list_failures))
+				atomic_set(&list_failures, 0);
 			return;
+		}
 		if (err == -HVP_E_UNSUPPORTED) {
 			WRITE_ONCE(no_flush_list, true);
 			pr_info("the host flushes whole domains only\n");
+		} else if (atomic_inc_return(&list_failures) ==
+			   MAX_LIST_FAILURES) {
+			WRITE_ONCE(no_flush_list, true);
+			pr_err("list flushes fail: whole domains are flushed from now on\n");
 		}
 	}
 	hvp_domain_flush(domain);

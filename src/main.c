@@ -93,7 +93,8 @@ err_domain:
 	hvp_domain_stop();
 err_call:
 	hvp_call_stop();
-	return err;
+	/* A status may mean that. modprobe takes it for "loaded already". */
+	return err == -EEXIST ? -ENODEV : err;
 }
 
 /* Every device of ours holds a reference to the module: there are none. */
