@@ -122,37 +122,47 @@ static int report_failure(const struct call *call, u64 id, u16 status)
 }
 
 /*
- * Runs a call in a page that nobody else uses meanwhile. Interrupts are off.
- * Returns the result of the hypercall; @done counts reps.
- *
- * The host may stop a rep call early, with success, to be called again for
- * the rest. Every call should get on by one entry at least; twice as many
- * calls as entries are enough for a host that does, and an end for another.
- * One that has done more than there is does not know what it does: that is
- * for the caller to find.
+ * One hypercall, in a page that nobody else uses meanwhile. Interrupts are
+ * off. Returns its result; @done counts reps.
  */
 static u64 run_in_page(void *page, u16 code, const void *in, size_t in_len,
 		       void *out, size_t out_len, unsigned int reps,
 		       unsigned int *done)
 {
-	unsigned int tries = max(2 * reps, 1U);
-	u64 control, result;
+	u64 control = code, result;
 
-	do {
-		/* Each time: what the host leaves there is its own affair. */
-		memcpy(page, in, in_len);
-		control = code;
-		control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
-		control |= (u64)*done << HV_HYPERCALL_REP_START_OFFSET;
-		result = hv_do_hypercall(control, page,
-					 out ? page + in_len : NULL);
-		if (!hv_result_success(result))
-			return result;
-		*done = max(*done, hv_repcomp(result));
-	} while (*done < reps && --tries);
+	memcpy(page, in, in_len);
+	control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
+	control |= (u64)*done << HV_HYPERCALL_REP_START_OFFSET;
+	result = hv_do_hypercall(control, page, out ? page + in_len : NULL);
+	if (!hv_result_success(result))
+		return result;
 
+	*done = max(*done, hv_repcomp(result));
 	if (out)
 		memcpy(out, page + in_len, out_len);
+	return result;
+}
+
+static u64 run_once(u16 code, const void *in, size_t in_len, void *out,
+		    size_t out_len, unsigned int reps, unsigned int *done)
+{
+	unsigned long flags;
+	u64 result;
+	void *page;
+
+	local_irq_save(flags);
+	page = *this_cpu_ptr(hyperv_pcpu_input_arg);
+	if (page) {
+		result = run_in_page(page, code, in, in_len, out, out_len,
+				     reps, done);
+	} else {
+		raw_spin_lock(&spare_lock);
+		result = run_in_page(spare_page, code, in, in_len, out,
+				     out_len, reps, done);
+		raw_spin_unlock(&spare_lock);
+	}
+	local_irq_restore(flags);
 	return result;
 }
 
@@ -161,31 +171,27 @@ static u64 run_in_page(void *page, u16 code, const void *in, size_t in_len,
  * messages name. Input and output lengths are multiples of 8, as the host
  * reads whole words; the output goes right behind the input, and fits in the
  * page with it.
+ *
+ * The host may stop a rep call early, with success, to be called again for
+ * the rest. Every call should get on by one entry at least; twice as many
+ * calls as entries are enough for a host that does, and an end for another.
+ * One that says to have done more than there is is not to be believed.
  */
 static int run_call(const struct call *call, u64 id, const void *in,
 		    size_t in_len, void *out, size_t out_len, unsigned int reps)
 {
+	unsigned int tries = max(2 * reps, 1U);
 	unsigned int done = 0;
-	unsigned long flags;
 	u64 result;
-	void *page;
 
-	local_irq_save(flags);
-	page = *this_cpu_ptr(hyperv_pcpu_input_arg);
-	if (page) {
-		result = run_in_page(page, call->code, in, in_len, out,
-				     out_len, reps, &done);
-	} else {
-		raw_spin_lock(&spare_lock);
-		result = run_in_page(spare_page, call->code, in, in_len, out,
-				     out_len, reps, &done);
-		raw_spin_unlock(&spare_lock);
-	}
-	local_irq_restore(flags);
+	do {
+		result = run_once(call->code, in, in_len, out, out_len, reps,
+				  &done);
+		if (!hv_result_success(result))
+			return report_failure(call, id, hv_result(result));
+	} while (done < reps && --tries);
 
-	if (!hv_result_success(result))
-		return report_failure(call, id, hv_result(result));
-	if (done != reps) {
+	if (reps && done != reps) {
 		pr_err_ratelimited("%s 0x%llx: the host has done %u of %u entries: %s\n",
 				   call->name, id, done, reps,
 				   call->consequence);
