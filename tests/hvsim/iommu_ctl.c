@@ -438,6 +438,25 @@ static int ctl_domain_count(struct args *a)
 	return 0;
 }
 
+/* With the checks of a DELETE: what is left may be walked, so it must be. */
+static int ctl_drop(struct args *a)
+{
+	struct iommu_domain *dom = NULL;
+	u64 id;
+
+	if (parse_number(a->argv[0], UINT32_MAX, &id))
+		dom = domain_find(a->mmu, id);
+	if (!dom || dom->attached) {
+		fprintf(a->out, "iommu: drop: '%s' is no domain without devices\n",
+			a->argv[0]);
+		return -1;
+	}
+	if (dom->kind == DOMAIN_PAGING)
+		walk_check_tree(a->mmu, dom);
+	domain_delete(a->mmu, dom);
+	return 0;
+}
+
 static struct iommu_device *device_argument(struct iommu *mmu,
 					    const char *name, FILE *out)
 {
@@ -639,6 +658,8 @@ static const struct word words[] = {
 	{ "domains", "", "one line each: ID KIND LEVELS DEVICES FLUSHES...",
 	  0, 0, ctl_domains },
 	{ "domain-count", "", "how many there are", 0, 0, ctl_domain_count },
+	{ "drop", "ID", "deletes a domain that the guest has left; its tables are checked as ever",
+	  1, 1, ctl_drop },
 	{ "device", "NAME", "the domain it is in: ID KIND; 0 unattached, 0 detached",
 	  1, 1, ctl_device },
 	{ "dma", "[NAME]", "accesses: NAME TRANSLATED UNTRANSLATED, and a total; of one device without its name",

@@ -1746,6 +1746,26 @@ static void test_fail(void **state)
 	assert_int_equal(ctl_number("injected"), 0);
 }
 
+static void test_drop(void **state)
+{
+	u64 root = paging_domain(5);
+
+	(void)state;
+	assert_int_equal(create(6), 0);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(ctl("drop 5"), -1);
+	assert_int_equal(ctl("drop 6"), 0);
+	assert_int_equal(ctl("drop 6"), -1);
+	assert_int_equal(ctl_number("domain-count"), 1);
+	assert_int_equal(detach(DEV0), 0);
+	/* The guest has used the table for something else meanwhile. */
+	memset(mem.ram + root, 0xff, K4);
+	expect_none();
+	assert_int_equal(ctl("drop 5"), 0);
+	expect_violation("garbage");
+	assert_int_equal(ctl_number("domain-count"), 0);
+}
+
 /* ---- hosts that misbehave ---- */
 
 static void test_garbage(void **state)
@@ -2019,7 +2039,7 @@ static void test_ctl_errors(void **state)
 		"fail create SUCCESS", "fail create 0x10000",
 		"fail create 5 0", "fail create 5 x", "fail create 5 1 0",
 		"fail create 5 1 some", "partial", "partial x", "config",
-		"config what=1", "faults now",
+		"config what=1", "faults now", "drop", "drop x", "drop 7",
 	};
 	size_t i;
 
@@ -2079,7 +2099,7 @@ int main(void)
 		T(test_device_id_fields), T(test_control_word),
 		T(test_interrupts_on), T(test_placement), T(test_list_entries),
 		T(test_output), T(test_scribble), T(test_partial), T(test_fail),
-		T(test_garbage), T(test_write_failed), T(test_junk),
+		T(test_drop), T(test_garbage), T(test_write_failed), T(test_junk),
 		T(test_reps), T(test_scribble_early), T(test_slow),
 		T(test_feature_off), T(test_options), T(test_config_later),
 		T(test_fault_ring), T(test_ctl_errors), T(test_counts),
