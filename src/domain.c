@@ -22,6 +22,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/crash_dump.h>
 #include <linux/idr.h>
 #include <linux/io.h>
@@ -56,6 +57,9 @@
 #define FIRST_ID	(HVP_DOMAIN_ID_DEFAULT + 1)
 #define FIRST_CRASH_ID	0x40000000
 
+/* So many list flushes that fail in a row, and no more are tried. */
+#define MAX_LIST_FAILURES	8
+
 static DEFINE_SPINLOCK(attach_lock);
 static LIST_HEAD(domains);		/* all of them */
 static LIST_HEAD(parked_devices);
@@ -65,7 +69,8 @@ static DEFINE_SPINLOCK(foreign_lock);	/* inside attach_lock */
 static u32 foreign_ids[MAX_FOREIGN_IDS];	/* with devices, once */
 static unsigned int nr_foreign_ids;
 static struct hvp_caps host;		/* constant once started */
-static bool no_flush_list;		/* the host said so */
+static bool no_flush_list;		/* the host does not do it */
+static atomic_t list_failures;		/* since the last that worked */
 
 static struct hvp_device_domain domain_name(u32 id)
 {
@@ -119,8 +124,8 @@ static int delete_foreign(const struct hvp_device_domain *name)
 	int err;
 
 	err = hvp_call_delete_foreign_domain(name);
-	pr_info("domain %u is in the host already, from an earlier kernel: %s\n",
-		name->id, err ? "it stays" : "it goes");
+	pr_info_ratelimited("domain %u is in the host already, from an earlier kernel: %s\n",
+			    name->id, err ? "it stays" : "it goes");
 	if (err != -HVP_E_EXISTS)
 		return err;
 
@@ -186,8 +191,8 @@ static int create_domain(struct hvp_domain *domain, gfp_t gfp)
 			return err;
 		}
 	}
-	pr_err("no free domain id: the host has those from %d to %d in use\n",
-	       id - MAX_FOREIGN_IDS + 1, id);
+	pr_err_ratelimited("no free domain id: the host has those from %d to %d in use\n",
+			   id - MAX_FOREIGN_IDS + 1, id);
 	return -ENOSPC;
 }
 
@@ -425,8 +430,8 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 		note_domain(dev, &hvp_blocked);
 	if (err != -HVP_E_IN_DOMAIN && err != -HVP_E_STATE)
 		return err;
-	pr_err("%s: the host takes it for attached after a detach\n",
-	       pci_name(dev->pdev));
+	pr_err_ratelimited("%s: the host takes it for attached after a detach\n",
+			   pci_name(dev->pdev));
 	return -EIO;
 }
 
@@ -537,6 +542,23 @@ static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 	return err == -HVP_E_GONE && dev->domain ? 0 : err;
 }
 
+/* Under attach_lock. A detached device is blocked as well: the second best. */
+static void cut_off(struct hvp_device *dev)
+{
+	int err;
+
+	if (!set_domain(&hvp_blocked, dev))
+		return;
+
+	disable_ats(dev);
+	err = hvp_call_detach_domain(dev->id);
+	if (!err)
+		note_domain(dev, NULL);
+	else if (err != -HVP_E_GONE)
+		pr_err_ratelimited("%s: the host does not block it: it may reach memory that is not its own\n",
+				   pci_name(dev->pdev));
+}
+
 /*
  * Nothing can be invalidated, but the kernel is going to use the memory and
  * the addresses again: there is no way to tell it not to. So no device may
@@ -549,11 +571,11 @@ static void block_devices(struct hvp_domain *domain)
 
 	spin_lock_irqsave(&attach_lock, flags);
 	if (!domain->stale)
-		pr_err("domain %u cannot be flushed: its devices are blocked\n",
-		       domain->name.id);
+		pr_err_ratelimited("domain %u cannot be flushed: its devices are blocked\n",
+				   domain->name.id);
 	domain->stale = true;
 	list_for_each_entry_safe(dev, next, &domain->devices, node)
-		set_domain(&hvp_blocked, dev);
+		cut_off(dev);
 	spin_unlock_irqrestore(&attach_lock, flags);
 }
 
@@ -895,11 +917,17 @@ void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end)
 		if (!err) {
 			hvp_stats_count_flush(plan.pages_wanted,
 					      plan.pages_flushed);
+			if (atomic_read(&list_failures))
+				atomic_set(&list_failures, 0);
 			return;
 		}
 		if (err == -HVP_E_UNSUPPORTED) {
 			WRITE_ONCE(no_flush_list, true);
 			pr_info("the host flushes whole domains only\n");
+		} else if (atomic_inc_return(&list_failures) ==
+			   MAX_LIST_FAILURES) {
+			WRITE_ONCE(no_flush_list, true);
+			pr_err("list flushes fail: whole domains are flushed from now on\n");
 		}
 	}
 	trace_hvp_flush_plan(domain->name.id, start, end, "domain", 0,

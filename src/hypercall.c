@@ -13,8 +13,7 @@
  * not happen costs the devices their domain, so there is a page to spare, of
  * ours, under spare_lock: a raw one, as interrupts are off.
  *
- * Logs failures, with the one table that knows the status codes. The callers
- * do not log them again.
+ * Logs failures. The callers do not log them again.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -31,47 +30,8 @@
 #include "flush.h"
 #include "hypercall.h"
 #include "stats.h"
+#include "status.h"
 #include "trace.h"
-
-/* What the kernel's hypercall entry returns when there is no page to call. */
-#define STATUS_NO_PAGE	0xffff
-
-#define STATUS(_name, _err) { HVP_STATUS_##_name, -(_err), #_name }
-
-static const struct status_info {
-	u16 status;
-	int err;
-	const char *name;
-} statuses[] = {
-	STATUS(INVALID_HYPERCALL_CODE, HVP_E_UNSUPPORTED),
-	STATUS(INVALID_HYPERCALL_INPUT, EINVAL),
-	STATUS(INVALID_ALIGNMENT, EIO),
-	STATUS(INVALID_PARAMETER, EINVAL),
-	STATUS(ACCESS_DENIED, EACCES),
-	STATUS(INVALID_PARTITION_STATE, EIO),
-	STATUS(OPERATION_DENIED, EACCES),
-	STATUS(UNKNOWN_PROPERTY, EINVAL),
-	STATUS(PROPERTY_VALUE_OUT_OF_RANGE, EINVAL),
-	STATUS(INSUFFICIENT_MEMORY, ENOMEM),
-	STATUS(INVALID_PARTITION_ID, EINVAL),
-	STATUS(NOT_FOUND, ENOENT),
-	STATUS(OBJECT_IN_USE, HVP_E_EXISTS),
-	STATUS(NO_RESOURCES, ENOSPC),
-	STATUS(INSUFFICIENT_DEVICE_DOMAINS, ENOSPC),
-	STATUS(INVALID_DEVICE_ID, HVP_E_GONE),
-	STATUS(INVALID_DEVICE_STATE, HVP_E_STATE),
-	STATUS(PENDING_PAGE_REQUESTS, EBUSY),
-	STATUS(PAGE_REQUEST_INVALID, EINVAL),
-	STATUS(KEY_ALREADY_EXISTS, HVP_E_EXISTS),
-	STATUS(DEVICE_ALREADY_IN_DOMAIN, HVP_E_IN_DOMAIN),
-	STATUS(OPERATION_FAILED, EIO),
-	STATUS(INSUFFICIENT_ROOT_MEMORY, ENOMEM),
-	STATUS(INSUFFICIENT_CONTIGUOUS_MEMORY, ENOMEM),
-	STATUS(TIME_OUT, ETIMEDOUT),
-	STATUS(CALL_PENDING, EIO),
-	STATUS(INSUFFICIENT_CONTIGUOUS_ROOT_MEMORY, ENOMEM),
-	{ STATUS_NO_PAGE, -ESHUTDOWN, "no hypercall page" },
-};
 
 static DEFINE_RAW_SPINLOCK(spare_lock);
 static void *spare_page;		/* its content: under spare_lock */
@@ -83,6 +43,7 @@ struct call {
 	enum hvp_stats_call stats;
 	const char *consequence;	/* of a failure */
 	int expected, expected_too;	/* errnos > 0 not worth a line */
+	bool of_device;			/* names one that may have gone */
 };
 
 static const struct call call_get_capabilities = {
@@ -98,6 +59,7 @@ static const struct call call_get_device_property = {
 	.name = "GET_DEVICE_PROPERTY",
 	.stats = HVP_STATS_GET_DEVICE_PROPERTY,
 	.consequence = "the device is left untranslated",
+	.of_device = true,
 };
 
 static const struct call call_create_domain = {
@@ -118,6 +80,7 @@ static const struct call call_delete_domain = {
 static const struct call call_delete_foreign_domain = {
 	.code = HVP_CALL_DELETE_DOMAIN,
 	.name = "DELETE_DOMAIN",
+	.stats = HVP_STATS_DELETE_DOMAIN,
 	.consequence = "another id is used",
 	.expected = HVP_E_EXISTS,
 };
@@ -134,6 +97,7 @@ static const struct call call_attach_domain = {
 	.name = "ATTACH_DOMAIN",
 	.stats = HVP_STATS_ATTACH_DOMAIN,
 	.consequence = "the device stays where it was",
+	.of_device = true,
 	.expected = HVP_E_IN_DOMAIN,
 	.expected_too = HVP_E_STATE,
 };
@@ -143,14 +107,17 @@ static const struct call call_detach_domain = {
 	.name = "DETACH_DOMAIN",
 	.stats = HVP_STATS_DETACH_DOMAIN,
 	.consequence = "the device stays where it was",
+	.of_device = true,
 };
 
 /* Of a device that may be in no domain at all. */
 static const struct call call_detach_leftover = {
 	.code = HVP_CALL_DETACH_DOMAIN,
 	.name = "DETACH_DOMAIN",
+	.stats = HVP_STATS_DETACH_DOMAIN,
 	.consequence = "the device stays where it was",
-	.expected = EIO,
+	.of_device = true,
+	.expected = HVP_E_STATE,
 };
 
 static const struct call call_flush_domain = {
@@ -192,26 +159,25 @@ const char *hvp_call_name(enum hvp_stats_call call)
 	return calls[call]->name;
 }
 
-static const struct status_info *find_status(u16 status)
+static bool is_expected(const struct call *call, int err)
 {
-	static const struct status_info unknown = { 0, -EIO, "unknown" };
-	unsigned int i;
+	return err == -call->expected || err == -call->expected_too;
+}
 
-	for (i = 0; i < ARRAY_SIZE(statuses); i++)
-		if (statuses[i].status == status)
-			return &statuses[i];
-	return &unknown;
+/* Rescinded: nobody's fault, and nothing left to protect. */
+static bool is_gone(const struct call *call, int err)
+{
+	return call->of_device && err == -HVP_E_GONE;
 }
 
 static int report_failure(const struct call *call, u64 id, u16 status)
 {
-	const struct status_info *info = find_status(status);
+	const struct hvp_status *info = hvp_status_find(status);
 
-	if (info->err == -call->expected || info->err == -call->expected_too)
+	if (is_expected(call, info->err))
 		pr_debug("%s 0x%llx: status 0x%x (%s)\n", call->name, id,
 			 status, info->name);
-	else if (info->err == -HVP_E_GONE)
-		/* Rescinded: nobody's fault, and nothing left to protect. */
+	else if (is_gone(call, info->err))
 		pr_info_ratelimited("%s 0x%llx: the host has no such device (any more)\n",
 				    call->name, id);
 	else
@@ -221,61 +187,49 @@ static int report_failure(const struct call *call, u64 id, u16 status)
 	return info->err;
 }
 
-/* What no error is logged for is none: see report_failure(). */
-static enum hvp_stats_outcome outcome_of(const struct call *call, int err)
+/* What no error is logged for is none. */
+static enum hvp_stats_outcome outcome_of(const struct call *call, u64 result)
 {
-	if (!err)
+	int err;
+
+	if (hv_result_success(result))
 		return HVP_STATS_DONE;
-	if (err == -call->expected || err == -HVP_E_GONE)
+	err = hvp_status_find(hv_result(result))->err;
+	if (is_expected(call, err) || is_gone(call, err))
 		return HVP_STATS_EXPECTED;
 	return HVP_STATS_ERROR;
 }
 
 /*
- * Runs a call in a page that nobody else uses meanwhile. Interrupts are off.
- * Returns the result of the hypercall; @done counts reps.
- *
- * The host may stop a rep call early, with success, to be called again for
- * the rest. Every call should get on by one entry at least; twice as many
- * calls as entries are enough for a host that does, and an end for another.
+ * One hypercall, in a page that nobody else uses meanwhile. Interrupts are
+ * off. Returns its result; @done counts reps.
  */
 static u64 run_in_page(void *page, u16 code, const void *in, size_t in_len,
 		       void *out, size_t out_len, unsigned int reps,
 		       unsigned int *done)
 {
-	unsigned int tries = max(2 * reps, 1U);
-	u64 control, result;
+	u64 control = code, result;
 
 	memcpy(page, in, in_len);
-	do {
-		control = code;
-		control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
-		control |= (u64)*done << HV_HYPERCALL_REP_START_OFFSET;
-		result = hv_do_hypercall(control, page,
-					 out ? page + in_len : NULL);
-		if (!hv_result_success(result))
-			return result;
-		*done = max(*done, hv_repcomp(result));
-	} while (*done < reps && --tries);
+	control |= (u64)reps << HV_HYPERCALL_REP_COMP_OFFSET;
+	control |= (u64)*done << HV_HYPERCALL_REP_START_OFFSET;
+	result = hv_do_hypercall(control, page, out ? page + in_len : NULL);
+	if (!hv_result_success(result))
+		return result;
 
+	*done = max(*done, hv_repcomp(result));
 	if (out)
 		memcpy(out, page + in_len, out_len);
 	return result;
 }
 
-/*
- * Runs a call: a simple one if @reps is 0. @id is the domain or device that
- * messages name. Input and output lengths are multiples of 8, as the host
- * reads whole words; the output goes right behind the input, and fits in the
- * page with it.
- */
-static int run_call(const struct call *call, u64 id, const void *in,
-		    size_t in_len, void *out, size_t out_len, unsigned int reps)
+static u64 run_once(const struct call *call, u64 id, const void *in,
+		    size_t in_len, void *out, size_t out_len,
+		    unsigned int reps, unsigned int *done)
 {
-	unsigned int done = 0;
+	unsigned int before = *done;
 	unsigned long flags;
 	u64 result, time;
-	int err = 0;
 	void *page;
 
 	local_irq_save(flags);
@@ -284,28 +238,55 @@ static int run_call(const struct call *call, u64 id, const void *in,
 	page = *this_cpu_ptr(hyperv_pcpu_input_arg);
 	if (page) {
 		result = run_in_page(page, call->code, in, in_len, out,
-				     out_len, reps, &done);
+				     out_len, reps, done);
 	} else {
 		raw_spin_lock(&spare_lock);
 		result = run_in_page(spare_page, call->code, in, in_len, out,
-				     out_len, reps, &done);
+				     out_len, reps, done);
 		raw_spin_unlock(&spare_lock);
 	}
 	time = ktime_get_mono_fast_ns() - time;
 	local_irq_restore(flags);
-	trace_hvp_hypercall(call->code, id, reps, done, hv_result(result),
-			    time);
 
-	if (!hv_result_success(result)) {
-		err = report_failure(call, id, hv_result(result));
-	} else if (done < reps) {
-		pr_err_ratelimited("%s 0x%llx: the host stopped after %u of %u entries: %s\n",
+	trace_hvp_hypercall(call->code, id, reps, *done, hv_result(result),
+			    time);
+	hvp_stats_count_call(call->stats, time, *done - before,
+			     outcome_of(call, result));
+	return result;
+}
+
+/*
+ * Runs a call: a simple one if @reps is 0. @id is the domain or device that
+ * messages name. Input and output lengths are multiples of 8, as the host
+ * reads whole words; the output goes right behind the input, and fits in the
+ * page with it.
+ *
+ * The host may stop a rep call early, with success, to be called again for
+ * the rest. Every call should get on by one entry at least; twice as many
+ * calls as entries are enough for a host that does, and an end for another.
+ * One that says to have done more than there is is not to be believed.
+ */
+static int run_call(const struct call *call, u64 id, const void *in,
+		    size_t in_len, void *out, size_t out_len, unsigned int reps)
+{
+	unsigned int tries = max(2 * reps, 1U);
+	unsigned int done = 0;
+	u64 result;
+
+	do {
+		result = run_once(call, id, in, in_len, out, out_len, reps,
+				  &done);
+		if (!hv_result_success(result))
+			return report_failure(call, id, hv_result(result));
+	} while (done < reps && --tries);
+
+	if (reps && done != reps) {
+		pr_err_ratelimited("%s 0x%llx: the host has done %u of %u entries: %s\n",
 				   call->name, id, done, reps,
 				   call->consequence);
-		err = -EIO;
+		return -EIO;
 	}
-	hvp_stats_count_call(call->stats, time, done, outcome_of(call, err));
-	return err;
+	return 0;
 }
 
 /**

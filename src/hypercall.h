@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The nine hypercalls, one function each. All return 0 or a negative errno;
- * those that callers tell apart are named HVP_E* here. A failure has been
+ * those that callers tell apart are named HVP_E_* in status.h. A failure has been
  * logged when they return, unless it is one that the caller expects.
  *
  * Context: any but NMI, between hvp_call_start() and _stop(); none sleeps.
@@ -9,17 +9,11 @@
 #ifndef HVP_HYPERCALL_H
 #define HVP_HYPERCALL_H
 
-#include <linux/errno.h>
 #include <linux/types.h>
 
 #include "hv_pviommu_abi.h"
 #include "stats.h"
-
-#define HVP_E_UNSUPPORTED	EOPNOTSUPP	/* the host lacks the call */
-#define HVP_E_IN_DOMAIN		EALREADY	/* device is in a domain */
-#define HVP_E_STATE		EBADFD		/* device is not in the state for it */
-#define HVP_E_EXISTS		EEXIST		/* domain id is in use */
-#define HVP_E_GONE		ENODEV		/* host lost the device */
+#include "status.h"
 
 int hvp_call_start(void);
 void hvp_call_stop(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the portable files (pagetable, flush, registry) take from the kernel.
+ * What the portable files (pagetable, flush, registry, status) take from the
+ * kernel.
  *
  * In user space the same names come from user_kshim.h, found by the include
  * path of whoever builds there (tests/unit/shim).

@@ -117,7 +117,8 @@ err_call:
 	hvp_call_stop();
 err_stats:
 	hvp_stats_stop();
-	return err;
+	/* A status may mean that. modprobe takes it for "loaded already". */
+	return err == -EEXIST ? -ENODEV : err;
 }
 
 /* Every device of ours holds a reference to the module: there are none. */

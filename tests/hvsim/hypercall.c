@@ -189,6 +189,7 @@ void hypercall_exit(struct vcpu *v)
 	regs->rax = status;
 	if (h.rep_count)
 		regs->rax |= (u64)h.reps_done << 32;
+	regs->rax |= h.junk;
 	vcpu_regs_changed(v);
 }
 

@@ -41,6 +41,7 @@ struct hcall {
 
 	/* filled in by the implementation */
 	u16 reps_done;		/* total completed, including rep_start */
+	u64 junk;		/* set in the result where it is reserved */
 	const char *name;	/* for the trace, never NULL after the call */
 	char text[160];		/* decoded input for the trace, may be "" */
 };

@@ -13,6 +13,15 @@
 struct iommu;
 
 /* What the host offers. Text form: see iommu_parse_option(). */
+
+/* What rep calls do besides what was asked. All but HONEST do no flush. */
+enum rep_mode {
+	REPS_HONEST,
+	REPS_STUCK,		/* success, and nothing was done */
+	REPS_OVER,		/* success, more done than was asked for */
+	REPS_BACK,		/* one done; when continued, none were */
+};
+
 struct iommu_config {
 	bool present;		/* false: every call returns status 2 */
 	u64 caps;		/* iommu_cap bits 0..6 */
@@ -31,6 +40,12 @@ struct iommu_config {
 	bool neg_cache;		/* not-present entries are cached as well */
 	bool unload_drop;	/* VMBus UNLOAD drops domains and attachments */
 	bool scribble;		/* poison output, overwrite input after use */
+	bool scribble_early;	/* ... the input of a rep call to go on, too */
+	bool garbage;		/* all that is reserved in outputs is set */
+	bool write_failed;	/* a failed call writes its output as well */
+	bool junk;		/* reserved bits of the result are set */
+	enum rep_mode reps;
+	u32 slow_ms;		/* what a flush takes */
 };
 
 void iommu_config_default(struct iommu_config *c);

@@ -15,10 +15,12 @@
  *
  * Lock: that of the machine. Nothing sleeps.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "iommu_internal.h"
 
@@ -56,6 +58,8 @@
 #define LIST_MAX_SHIFT 52
 
 #define CAPS_RESERVED 0x08
+#define CAPS_KNOWN 0x7fULL
+#define PGSIZES_KNOWN (BIT_ULL(12) | BIT_ULL(21) | BIT_ULL(30))
 #define PROPERTY_DEVICE 0x08
 #define PROPERTY_CODE 0x10
 #define PROPERTY_RESERVED 0x14
@@ -65,6 +69,11 @@
  * afterwards. */
 #define OUTPUT_POISON 0xdb
 #define INPUT_SCRIBBLE 0x5c
+
+/* Bits of a result that say nothing; the reps as well in a simple call. */
+#define RESULT_RESERVED 0xfffff000ffff0000ULL
+#define RESULT_REPS 0x00000fff00000000ULL
+#define MAX_REPS_DONE 0xfff
 
 struct request {
 	struct iommu *mmu;
@@ -461,11 +470,23 @@ static u16 check_flush(struct request *r)
 	return check_flush_header(r, 0, "must be 0");
 }
 
+/* The processor, and whoever wants to exit meanwhile, waits. */
+static void take_time(u32 ms)
+{
+	struct timespec rest = {
+		.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L,
+	};
+
+	while (ms && nanosleep(&rest, &rest) && errno == EINTR)
+		;
+}
+
 static u16 apply_flush(struct request *r)
 {
 	struct iommu_domain *dom;
 	u16 status = flushed_domain(r, &dom);
 
+	take_time(r->mmu->cfg.slow_ms);
 	if (!status && dom) {
 		walk_check_root(r->mmu, dom);
 		domain_flush_all(r->mmu, dom);
@@ -513,6 +534,19 @@ static u16 check_flush_list(struct request *r)
 	return status;
 }
 
+/* What a host says that has done nothing of a list. */
+static u16 lie_about_reps(const struct request *r)
+{
+	switch (r->mmu->cfg.reps) {
+	case REPS_OVER:
+		return MAX_REPS_DONE;
+	case REPS_BACK:
+		return !r->h->rep_start;
+	default:
+		return r->h->rep_start;
+	}
+}
+
 static u16 apply_flush_list(struct request *r)
 {
 	struct hcall *h = r->h;
@@ -520,8 +554,13 @@ static u16 apply_flush_list(struct request *r)
 	u16 status = flushed_domain(r, &dom);
 	unsigned last = h->rep_count;
 
+	take_time(r->mmu->cfg.slow_ms);
 	if (status)
 		return status;
+	if (r->mmu->cfg.reps != REPS_HONEST) {
+		h->reps_done = lie_about_reps(r);
+		return HVS_SUCCESS;
+	}
 	if (r->mmu->partial && last - h->rep_start > r->mmu->partial)
 		last = h->rep_start + r->mmu->partial;
 	for (; h->reps_done < last; h->reps_done++) {
@@ -561,9 +600,10 @@ static u16 apply_caps(struct request *r)
 	const struct iommu_config *c = &r->mmu->cfg;
 
 	/* size, reserved, max IOVA width, max PASID width */
-	put64(r->out, 0x00, c->cap_size | (u64)c->width << 48);
-	put64(r->out, 0x08, c->caps);
-	put64(r->out, 0x10, c->pgsizes);
+	put64(r->out, 0x00, c->cap_size | (u64)c->width << 48 |
+	      (c->garbage ? 0xff00ffffULL << 32 : 0));
+	put64(r->out, 0x08, c->caps | (c->garbage ? ~CAPS_KNOWN : 0));
+	put64(r->out, 0x10, c->pgsizes | (c->garbage ? ~PGSIZES_KNOWN : 0));
 	return HVS_SUCCESS;
 }
 
@@ -597,8 +637,8 @@ static u16 apply_property(struct request *r)
 	dev = named_device(r, PROPERTY_DEVICE, &status);
 	if (!dev)
 		return status;
-	put64(r->out, 0x00, dev->behind);
-	put64(r->out, 0x08, 0);
+	put64(r->out, 0x00, dev->behind | (r->mmu->cfg.garbage ? ~1ULL : 0));
+	put64(r->out, 0x08, r->mmu->cfg.garbage ? ~0ULL : 0);
 	return HVS_SUCCESS;
 }
 
@@ -757,6 +797,7 @@ static u16 injected_status(struct iommu *mmu, enum call_index i)
 	}
 	if (!--rule->left)
 		rule->status = HVS_SUCCESS;
+	mmu->nr_injected++;
 	return status;
 }
 
@@ -807,10 +848,13 @@ static u16 carry_out(struct request *r)
 		status = injected_status(r->mmu, r->call - calls);
 	if (!status)
 		status = r->call->apply(r);
-	if (!status && out)
+	else if (out && r->mmu->cfg.write_failed)
+		r->call->apply(r);	/* calls with an output only ask */
+	if (out && (!status || r->mmu->cfg.write_failed))
 		memcpy(out, r->out, r->call->out_size);
 	/* A rep call that stopped early is continued with the same input. */
-	if (r->mmu->cfg.scribble && (status || h->reps_done == h->rep_count))
+	if (r->mmu->cfg.scribble && (status || h->reps_done == h->rep_count ||
+				     r->mmu->cfg.scribble_early))
 		memset(in, INPUT_SCRIBBLE, in_size);
 	return status;
 }
@@ -846,5 +890,7 @@ u16 iommu_hypercall(struct iommu *mmu, struct hcall *h)
 	}
 	if (status)
 		mmu->call[i].failed++;
+	if (mmu->cfg.junk)
+		h->junk = RESULT_RESERVED | (r.call->rep ? 0 : RESULT_REPS);
 	return status;
 }

@@ -13,6 +13,9 @@
 
 #include "iommu_internal.h"
 
+/* The whole machine waits for a slow flush: longer ones are a typing error. */
+#define MAX_SLOW_MS 10000u
+
 /* ---- options ---- */
 
 void iommu_config_default(struct iommu_config *c)
@@ -76,6 +79,22 @@ static bool parse_pgsizes(const char *text, u64 *val)
 	return true;
 }
 
+static bool parse_reps(const char *text, enum rep_mode *mode)
+{
+	static const char * const name[] = {
+		[REPS_HONEST] = "honest", [REPS_STUCK] = "stuck",
+		[REPS_OVER] = "over", [REPS_BACK] = "back",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(name); i++)
+		if (!strcmp(text, name[i])) {
+			*mode = i;
+			return true;
+		}
+	return false;
+}
+
 static int __attribute__((format(printf, 3, 4)))
 reject(char *err, size_t errlen, const char *fmt, ...)
 {
@@ -105,6 +124,9 @@ static int parse_key(struct iommu_config *c, const char *key,
 		{ "canonical", &c->canonical }, { "list", &c->flush_list },
 		{ "listwalk", &c->list_walk }, { "neg", &c->neg_cache },
 		{ "scribble", &c->scribble },
+		{ "scribble-early", &c->scribble_early },
+		{ "garbage", &c->garbage },
+		{ "write-failed", &c->write_failed }, { "junk", &c->junk },
 	};
 	const struct {
 		const char *key, *no, *yes;
@@ -177,6 +199,17 @@ static int parse_key(struct iommu_config *c, const char *key,
 				      "iommu: size must be a number, not '%s'",
 				      value ? value : "");
 		c->cap_size = n;
+	} else if (!strcmp(key, "slow")) {
+		if (!value || !parse_number(value, MAX_SLOW_MS, &n))
+			return reject(err, errlen,
+				      "iommu: slow must be 0 to %u, not '%s'",
+				      MAX_SLOW_MS, value ? value : "");
+		c->slow_ms = n;
+	} else if (!strcmp(key, "reps")) {
+		if (!value || !parse_reps(value, &c->reps))
+			return reject(err, errlen,
+				      "iommu: reps must be honest, stuck, over or back, not '%s'",
+				      value ? value : "");
 	} else if (!strcmp(key, "evict")) {
 		if (!value || !parse_number(value, UINT64_MAX, &c->evict))
 			return reject(err, errlen,
@@ -294,6 +327,7 @@ static void reset_counts(struct iommu *mmu)
 		for (dom = mmu->domains[i]; dom; dom = dom->next)
 			memset(&dom->flush, 0, sizeof(dom->flush));
 	memset(&mmu->flush, 0, sizeof(mmu->flush));
+	mmu->nr_injected = 0;
 	mmu->nr_blocked = 0;
 	mmu->nr_stale = 0;
 	mmu->nr_ad_missing = 0;
@@ -426,6 +460,25 @@ static int ctl_domains(struct args *a)
 static int ctl_domain_count(struct args *a)
 {
 	fprintf(a->out, "%" PRIu32 "\n", a->mmu->nr_domains);
+	return 0;
+}
+
+/* With the checks of a DELETE: what is left may be walked, so it must be. */
+static int ctl_drop(struct args *a)
+{
+	struct iommu_domain *dom = NULL;
+	u64 id;
+
+	if (parse_number(a->argv[0], UINT32_MAX, &id))
+		dom = domain_find(a->mmu, id);
+	if (!dom || dom->attached) {
+		fprintf(a->out, "iommu: drop: '%s' is no domain without devices\n",
+			a->argv[0]);
+		return -1;
+	}
+	if (dom->kind == DOMAIN_PAGING)
+		walk_check_tree(a->mmu, dom);
+	domain_delete(a->mmu, dom);
 	return 0;
 }
 
@@ -712,6 +765,12 @@ static int ctl_on(struct args *a)
 	return set_event(a, &event);
 }
 
+static int ctl_injected(struct args *a)
+{
+	fprintf(a->out, "%" PRIu64 "\n", a->mmu->nr_injected);
+	return 0;
+}
+
 static int ctl_partial(struct args *a)
 {
 	u64 n;
@@ -750,6 +809,8 @@ static const struct word words[] = {
 	{ "domains", "", "one line each: ID KIND LEVELS DEVICES FLUSHES...",
 	  0, 0, ctl_domains },
 	{ "domain-count", "", "how many there are", 0, 0, ctl_domain_count },
+	{ "drop", "ID", "deletes a domain that the guest has left; its tables are checked as ever",
+	  1, 1, ctl_drop },
 	{ "device", "NAME", "the domain it is in: ID KIND; 0 unattached, 0 detached",
 	  1, 1, ctl_device },
 	{ "ats", "NAME", "on or off, how many translations it has cached, and how often it used one",
@@ -765,6 +826,8 @@ static const struct word words[] = {
 	  1, 4, ctl_fail },
 	{ "on", "CALL NTH before|after LINE | clear | waiting", "carries out the control line LINE once, at the NTH (1: next) of these calls; how many have not come true",
 	  1, 16, ctl_on },
+	{ "injected", "", "calls that failed by such rules", 0, 0,
+	  ctl_injected },
 	{ "partial", "N", "rep calls stop after N elements; 0: never", 1, 1,
 	  ctl_partial },
 	{ "forgive", "", "the tables of the domains there are now may hold anything from now on: their kernel is gone",

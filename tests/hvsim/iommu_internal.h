@@ -172,6 +172,7 @@ struct iommu {
 		u64 count, failed;
 		struct fail_rule fail;
 	} call[NR_CALLS];
+	u64 nr_injected;	/* calls failed by a rule */
 	u64 partial;		/* reps done per call at most; 0: all */
 	struct event event[NR_EVENTS];
 	void (*event_fn)(void *opaque, const char *line);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "iommu.h"
@@ -2147,7 +2148,9 @@ static void test_fail(void **state)
 	(void)state;
 	/* The next one, by number. */
 	assert_int_equal(ctl("fail create 0x0b"), 0);
+	assert_int_equal(ctl_number("injected"), 0);
 	assert_int_equal(create(1), HVS_INSUFFICIENT_MEMORY);
+	assert_int_equal(ctl_number("injected"), 1);
 	assert_int_equal(ctl_number("domain-count"), 0);
 	assert_int_equal(create(1), 0);
 	/* The third and fourth, by name. */
@@ -2158,6 +2161,7 @@ static void test_fail(void **state)
 	assert_int_equal(flush(1), HVS_INVALID_PARAMETER);
 	assert_int_equal(flush(1), HVS_INVALID_PARAMETER);
 	assert_int_equal(flush(1), 0);
+	assert_int_equal(ctl_number("injected"), 3);
 	/* For ever, until cleared. */
 	assert_int_equal(ctl("fail caps 2 1 all"), 0);
 	begin_caps();
@@ -2179,6 +2183,171 @@ static void test_fail(void **state)
 	assert_int_equal(create(0), HVS_INVALID_PARAMETER);
 	expect_violation("domain id");
 	assert_int_equal(ctl_number("count create"), 3);
+	assert_int_equal(ctl_number("injected"), 6);
+	assert_int_equal(ctl("reset-counts"), 0);
+	assert_int_equal(ctl_number("injected"), 0);
+}
+
+static void test_drop(void **state)
+{
+	u64 root = paging_domain(5);
+
+	(void)state;
+	assert_int_equal(create(6), 0);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(ctl("drop 5"), -1);
+	assert_int_equal(ctl("drop 6"), 0);
+	assert_int_equal(ctl("drop 6"), -1);
+	assert_int_equal(ctl_number("domain-count"), 1);
+	assert_int_equal(detach(DEV0), 0);
+	/* The guest has used the table for something else meanwhile. */
+	memset(mem.ram + root, 0xff, K4);
+	expect_none();
+	assert_int_equal(ctl("drop 5"), 0);
+	expect_violation("garbage");
+	assert_int_equal(ctl_number("domain-count"), 0);
+}
+
+/* ---- hosts that misbehave ---- */
+
+static void test_garbage(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl("config garbage=1"), 0);
+	begin_caps();
+	assert_int_equal(do_call(), 0);
+	/* size and width are what they are, all that means nothing is set */
+	assert_int_equal(out64(0), 0xff30ffff00000018ULL);
+	assert_int_equal(out64(8), ~0x7fULL | 5);
+	assert_int_equal(out64(16), ~0ULL);
+	assert_int_equal(property(DEV0), 0);
+	assert_int_equal(out64(0), ~0ULL);
+	assert_int_equal(out64(8), ~0ULL);
+	assert_int_equal(property(DEV_DIRECT), 0);
+	assert_int_equal(out64(0), ~1ULL);
+	assert_int_equal(ctl("config garbage=0"), 0);
+	assert_int_equal(property(DEV0), 0);
+	assert_int_equal(out64(0), 1);
+	assert_int_equal(out64(8), 0);
+	expect_none();
+}
+
+static void test_write_failed(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl("config write-failed=1"), 0);
+	assert_int_equal(ctl("fail property 6"), 0);
+	assert_int_equal(property(DEV0), HVS_ACCESS_DENIED);
+	assert_int_equal(out64(0), 1);
+	assert_int_equal(ctl("fail caps 2"), 0);
+	begin_caps();
+	assert_int_equal(do_call(), HVS_INVALID_HYPERCALL_CODE);
+	assert_int_equal(out64(8), 5);
+	/* A device that is gone has no properties to write. */
+	iommu_device_remove(mmu, DEV0);
+	assert_int_equal(property(DEV0), HVS_INVALID_DEVICE_ID);
+	assert_int_equal(out64(0), 0);
+	/* Calls that do something still do not. */
+	assert_int_equal(ctl("fail create 6"), 0);
+	assert_int_equal(create(1), HVS_ACCESS_DENIED);
+	assert_int_equal(ctl_number("domain-count"), 0);
+	expect_none();
+}
+
+static void test_junk(void **state)
+{
+	(void)state;
+	paging_domain(5);
+	assert_int_equal(flush(5), 0);
+	assert_int_equal(h.junk, 0);
+	assert_int_equal(ctl("config junk=1"), 0);
+	assert_int_equal(flush(5), 0);
+	assert_int_equal(h.junk, 0xffffffffffff0000ULL);
+	/* The reps that a rep call has done mean something. */
+	assert_int_equal(flush_one(5, 0, 0), 0);
+	assert_int_equal(h.junk, 0xfffff000ffff0000ULL);
+	assert_int_equal(h.reps_done, 1);
+	assert_int_equal(delete(7), HVS_INVALID_PARAMETER);
+	assert_int_equal(h.junk, 0xffffffffffff0000ULL);
+	expect_none();
+}
+
+/* Lists of three; one more round, from where the host says that it is. */
+static void expect_reps(const char *mode, u16 first, u16 start, u16 then)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "config reps=%s", mode);
+	assert_int_equal(ctl(line), 0);
+	begin_list(5, 3);
+	assert_int_equal(do_call(), 0);
+	assert_int_equal(h.reps_done, first);
+	begin_list(5, 3);
+	h.rep_start = start;
+	assert_int_equal(do_call(), 0);
+	assert_int_equal(h.reps_done, then);
+}
+
+static void test_reps(void **state)
+{
+	u64 root = paging_domain(5);
+
+	(void)state;
+	map(root, 0, DATA_GPA, RW);
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(try_read(DEV0, 0), IOMMU_OK);
+	expect_reps("stuck", 0, 2, 2);
+	expect_reps("over", 0xfff, 2, 0xfff);
+	expect_reps("back", 1, 1, 0);
+	/* All lies: what was cached is cached still. */
+	*entry_at(root, 4, 0, 1) = 0;
+	assert_int_equal(ctl("stale ok"), 0);
+	assert_int_equal(try_read(DEV0, 0), IOMMU_OK);
+	assert_int_equal(ctl_number("stale-hits"), 1);
+	expect_reps("honest", 3, 1, 3);
+	assert_int_equal(try_read(DEV0, 0), IOMMU_FAULT_NOT_PRESENT);
+	expect_none();
+}
+
+static void test_scribble_early(void **state)
+{
+	(void)state;
+	paging_domain(5);
+	assert_int_equal(ctl("partial 1"), 0);
+	begin_list(5, 2);
+	assert_int_equal(do_call(), 0);
+	assert_int_equal(h.reps_done, 1);
+	assert_memory_equal(mem.ram + IN_GPA, in, 0x30);
+	assert_int_equal(ctl("config scribble-early=1"), 0);
+	assert_int_equal(do_call(), 0);
+	assert_int_equal(h.reps_done, 1);
+	assert_int_equal(mem.ram[IN_GPA], 0x5c);
+	assert_int_equal(mem.ram[IN_GPA + 0x2f], 0x5c);
+	expect_none();
+}
+
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+static void test_slow(void **state)
+{
+	u64 start;
+
+	(void)state;
+	paging_domain(5);
+	assert_int_equal(ctl("config slow=30"), 0);
+	start = now_ms();
+	assert_int_equal(flush(5), 0);
+	assert_in_range(now_ms() - start, 30, 10000);
+	start = now_ms();
+	assert_int_equal(flush_one(5, 0, 0), 0);
+	assert_in_range(now_ms() - start, 30, 10000);
+	expect_none();
 }
 
 static void test_feature_off(void **state)
@@ -2207,6 +2376,8 @@ static void test_options(void **state)
 		"canonical=2", "list=yes", "caps=", "nonsense=1", "s1=on", "",
 		"neg=", "5lvl=2", "caps=0x10000000000000000",
 		"attach=", "attach", "inuse=all", "evict=", "evict=x",
+		"slow=10001",
+		"slow", "reps=some", "reps", "junk=2", "garbage=x",
 	};
 	struct iommu_config c, before;
 	char err[160];
@@ -2215,7 +2386,9 @@ static void test_options(void **state)
 	(void)state;
 	iommu_config_default(&c);
 	assert_true(c.present && c.canonical && c.flush_list && c.scribble);
-	assert_false(c.allow_stale || c.neg_cache);
+	assert_false(c.allow_stale || c.neg_cache || c.garbage || c.junk ||
+		     c.write_failed || c.scribble_early || c.slow_ms);
+	assert_int_equal(c.reps, REPS_HONEST);
 	assert_int_equal(c.caps, 5);
 	assert_int_equal(c.width, 48);
 	assert_int_equal(c.pgsizes, K4 | M2 | G1);
@@ -2257,6 +2430,11 @@ static void test_options(void **state)
 					    err, sizeof(err)), 0);
 	assert_int_equal(c.pgsizes, K4 | M2);
 	assert_int_equal(c.caps, 7);
+	assert_int_equal(iommu_parse_option(&c, "garbage,junk,write-failed=1,scribble-early,slow=7,reps=back",
+					    err, sizeof(err)), 0);
+	assert_true(c.garbage && c.junk && c.write_failed && c.scribble_early);
+	assert_int_equal(c.slow_ms, 7);
+	assert_int_equal(c.reps, REPS_BACK);
 	assert_int_equal(iommu_parse_option(&c, "off", err, sizeof(err)), 0);
 	assert_false(c.present);
 }
@@ -2313,7 +2491,7 @@ static void test_ctl_errors(void **state)
 		"fail create SUCCESS", "fail create 0x10000",
 		"fail create 5 0", "fail create 5 x", "fail create 5 1 0",
 		"fail create 5 1 some", "partial", "partial x", "config",
-		"config what=1", "faults now",
+		"config what=1", "faults now", "drop", "drop x", "drop 7",
 	};
 	size_t i;
 
@@ -2378,6 +2556,8 @@ int main(void)
 		T(test_interrupts_on), T(test_placement), T(test_list_entries),
 		T(test_output), T(test_scribble), T(test_partial), T(test_fail),
 		T(test_events),
+		T(test_drop), T(test_garbage), T(test_write_failed), T(test_junk),
+		T(test_reps), T(test_scribble_early), T(test_slow),
 		T(test_feature_off), T(test_options), T(test_config_later),
 		T(test_fault_ring), T(test_ctl_errors), T(test_counts),
 	};
