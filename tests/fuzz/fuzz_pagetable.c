@@ -16,7 +16,7 @@
 
 enum {
 	MAX_STEPS = 60,
-	MAX_LEAVES = 1100,	/* written by one operation */
+	MAX_LEAVES = 2100,	/* written by one operation */
 	HASH_SIZE = 1 << 16,
 	HASH_LIMIT = HASH_SIZE / 2,
 	MAX_TABLES = 4096,
@@ -67,8 +67,10 @@ static struct slot *fill(unsigned int level, u64 iova, enum kind kind)
 {
 	struct slot *slot = find(level, iova);
 
-	if (slot->kind == FREE)
+	if (slot->kind == FREE) {
+		expect(nr_used < HASH_LIMIT);
 		used[nr_used++] = slot - hash;
+	}
 	slot->kind = kind;
 	slot->level = level;
 	slot->iova = iova / slot_size(level) * slot_size(level);
@@ -105,7 +107,7 @@ static struct slot *find_leaf(u64 iova)
 /* Is there room in the model for a mapping of so many leaves? */
 static bool fits(u64 iova, u64 size, u64 pgsize, u64 count)
 {
-	u64 leaves = count;
+	u64 leaves = count, new_tables;
 	unsigned int i;
 
 	for (i = 0; i < nr_tables && leaves <= MAX_LEAVES; i++) {
@@ -120,9 +122,11 @@ static bool fits(u64 iova, u64 size, u64 pgsize, u64 count)
 		if (table->level == 2 && !(pt.pgsizes & M2))
 			return false;
 	}
+	/* those of the leaves, and those above at either end */
+	new_tables = leaves / 512 + 2 + 2 * 4;
 	return leaves <= MAX_LEAVES &&
-	       nr_used + 6 * leaves < HASH_LIMIT &&
-	       nr_tables + 5 * leaves < MAX_TABLES;
+	       nr_used + leaves + new_tables < HASH_LIMIT &&
+	       nr_tables + new_tables < MAX_TABLES;
 }
 
 static int model_map(u64 iova, u64 paddr, u64 pgsize, u64 size,
@@ -144,6 +148,7 @@ static int model_map(u64 iova, u64 paddr, u64 pgsize, u64 size,
 				break;
 			if (!budget--)
 				return -ENOMEM;
+			expect(nr_tables < MAX_TABLES);
 			tables[nr_tables++] = fill(level, at, TABLE);
 			live_tables++;
 		}
@@ -273,19 +278,38 @@ static u64 take_iova(struct input *in)
 		      unit[at < 8 ? 0 : at < 12 ? 1 : at < 14 ? 2 : at - 11];
 }
 
-static u64 take_size(struct input *in, u64 unit)
+static u64 take_size(struct input *in)
 {
+	u64 any;
+
 	switch (take_below(in, 8)) {
 	case 0:
-		return take(in, 8);
+		any = take(in, 8);
+		/* anything, or so that sums wrap */
+		return any & 1 ? any : -(any >> 48) * K4;
 	case 1:
 		return M2 * take_below(in, 8);
 	case 2:
 		return G1 * take_below(in, 3);
 	case 3:
-		return unit * take_below(in, MAX_LEAVES);
+		return K4 * take_below(in, MAX_LEAVES);
 	default:
-		return unit * take_below(in, 32);
+		return K4 * take_below(in, 32);
+	}
+}
+
+static u64 take_count(struct input *in)
+{
+	switch (take_below(in, 8)) {
+	case 0:
+		return take(in, 8);
+	case 1:
+		return take_below(in, MAX_LEAVES);
+	case 2:
+	case 3:		/* full tables */
+		return 512 * take_below(in, 5);
+	default:
+		return take_below(in, 32);
 	}
 }
 
@@ -301,7 +325,7 @@ static void do_map(struct input *in)
 	size_t is_mapped = 0x5a5a;
 	int ret, want = 0;
 
-	count = take_size(in, 1);
+	count = take_count(in);
 	/* most of them aligned */
 	if (pgsize && take_below(in, 8)) {
 		iova -= iova % pgsize;
@@ -332,42 +356,49 @@ static void do_map(struct input *in)
 	check_around(iova, mapped);
 }
 
-static void do_unmap(struct input *in)
+static void unmap(u64 iova, u64 size)
 {
-	u64 iova = take_iova(in), size = take_size(in, K4), want, is;
 	bool retired, want_retired;
+	u64 want;
 
 	want = model_unmap(iova, size, &want_retired);
 	retired = !want_retired;
-	is = hvp_pt_unmap(&pt, iova, size, &retired);
-	expect(is == want);
+	expect(hvp_pt_unmap(&pt, iova, size, &retired) == want);
 	expect(retired == want_retired);
 	check_around(iova, want);
 }
 
-/* Unmaps all of something that is mapped, as the core does. */
+static void do_unmap(struct input *in)
+{
+	u64 iova = take_iova(in);
+
+	unmap(iova, take_size(in));
+}
+
+/* What is mapped: one leaf, or the tables that it may be in. */
 static void do_unmap_leaf(struct input *in)
 {
 	const struct slot *leaf = nr_used ? &hash[used[take(in, 2) % nr_used]] :
 				  NULL;
-	u64 iova, want;
-	bool retired, want_retired;
+	unsigned int how = take_below(in, 4);
+	u64 size;
 
 	if (!leaf || leaf->kind != LEAF)
 		return;
-	iova = leaf->iova;
-	want = model_unmap(iova, slot_size(leaf->level), &want_retired);
-	expect(hvp_pt_unmap(&pt, iova, want, &retired) == want);
-	expect(retired == want_retired);
-	check_around(iova, want);
+	size = how == 0 ? slot_size(leaf->level) : how == 1 ? M2 :
+	       how == 2 ? 4 * M2 : G1;
+	unmap(leaf->iova / size * size, size);
 }
 
 static void do_flush(struct input *in)
 {
 	unsigned int i = take_below(in, NR_LISTS), n = 0, entry;
 	const struct llist_node *node;
+	unsigned int op = take_below(in, 3);
 
-	switch (take_below(in, 3)) {
+	if (!list[i])
+		op = 0;
+	switch (op) {
 	case 0:
 		if (list[i])
 			return;
