@@ -587,7 +587,8 @@ static void block_devices(struct hvp_domain *domain)
  * domain. If it does not delete it, the table stays allocated for good.
  *
  * Devices are left in it only if the host refused to move them and the kernel
- * gave up: one more attempt, and then they are forgotten.
+ * gave up, or if it has taken them away: one more attempt, and then they are
+ * forgotten, or count as blocked.
  *
  * Context: may sleep.
  */
@@ -595,14 +596,17 @@ void hvp_domain_free(struct hvp_domain *domain)
 {
 	struct hvp_device *dev, *next;
 	unsigned long flags;
+	int err;
 
 	spin_lock_irqsave(&attach_lock, flags);
 	list_del(&domain->all);
-	list_for_each_entry_safe(dev, next, &domain->devices, node)
-		if (set_domain(&hvp_blocked, dev)) {
-			disable_ats(dev);
-			note_domain(dev, NULL);
-		}
+	list_for_each_entry_safe(dev, next, &domain->devices, node) {
+		err = set_domain(&hvp_blocked, dev);
+		if (!err)
+			continue;
+		disable_ats(dev);
+		note_domain(dev, err == -HVP_E_GONE ? &hvp_blocked : NULL);
+	}
 	spin_unlock_irqrestore(&attach_lock, flags);
 
 	if (!delete_domain(domain))
