@@ -175,12 +175,12 @@ trace() {
 events() { sed 's/duration=[1-9][0-9]*ns$/duration=N/' /tmp/trace; }
 id=$(id_of dmaprobe0)
 
-# times: the durations of list flushes, one column of the table in each line
-times() { latency FLUSH_DOMAIN_LIST | tr ' ' '\n' | grep '^[0-9]'; }
+# durations: of list flushes, one column of the table in each line
+durations() { latency FLUSH_DOMAIN_LIST | tr ' ' '\n' | grep '^[0-9]'; }
 iova=$(dmaprobe "$a" map "$one" bidir)
-times >/tmp/before
+durations >/tmp/before
 trace dmaprobe "$a" unmap "$one"
-low=$(times | grep -vxFf /tmp/before | sed 's/=.*//')
+low=$(durations | grep -vxFf /tmp/before | sed 's/=.*//')
 ns=$(sed -n 's/.*duration=\([0-9]*\)ns$/\1/p' /tmp/trace)
 [ "$low" -le "$ns" ] && [ $((2 * low)) -gt "$ns" ]
 is $? 0 "the duration, $ns ns, is counted as $low ns or more"
