@@ -65,7 +65,8 @@ build_initramfs() {
 	cp "$top/tests/guest/init" "$tree/init"
 	cp "$top"/tests/guest/*.sh "$tree/"
 	cp "$build/guest/hvctl" "$build/guest/dmaprobe" \
-		"$build/guest/vfio-probe" "$tree/bin/" || return 1
+		"$build/guest/vfio-probe" "$build/guest-tools/hv-pviommu" \
+		"$tree/bin/" || return 1
 	copy_program "$tree" /usr/bin/kmod || return 1
 	mkdir -p "$tree/sbin"
 	for m in modprobe rmmod insmod depmod lsmod modinfo; do
@@ -110,6 +111,9 @@ build_all() {
 	make -s -C "$top/tests/guest" O="$build/guest" \
 		KO="$build/guest-ko-$kernel" \
 		KDIR="$(kernel_headers "$kernel")" >"$build/guest.log" 2>&1 ||
+		{ cat "$build/guest.log" >&2; return 1; }
+	make -s -C "$top/src/tools" O="$build/guest-tools" LDFLAGS=-static \
+		>>"$build/guest.log" 2>&1 ||
 		{ cat "$build/guest.log" >&2; return 1; }
 	build_module "$kernel" plain || return 1
 	build_module "$kernel" canary || return 1
