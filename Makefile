@@ -7,8 +7,8 @@ JOBS ?= 2
 
 export HVP_BUILD ?= $(CURDIR)/build
 
-.PHONY: modules install help deps hvsim unit static boot check demo clean
-.PHONY: coverage fuzz
+.PHONY: modules tools install install-tools help deps hvsim unit coverage fuzz \
+	static boot check demo clean
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
@@ -16,7 +16,13 @@ modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 		exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/src W=1 modules
 
-install: modules ## install the module and its modprobe configuration
+tools: ## build hv-pviommu, the status command
+	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools
+
+install-tools: tools ## install hv-pviommu and its man page (prefix=/usr/local)
+	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools install
+
+install: modules install-tools ## the same, the module and its configuration
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/src INSTALL_MOD_PATH=$(DESTDIR) \
 		modules_install
 	install -D -m 644 src/modprobe.d/hv-pviommu.conf \
@@ -34,8 +40,10 @@ check: deps ## all tests: unit tests, static checks, boot cases
 	@$(MAKE) --no-print-directory static
 	@$(MAKE) --no-print-directory boot
 
-unit: deps ## unit tests (cmocka, with ASan and UBSan), and their coverage
+unit: deps ## unit tests (with ASan and UBSan) and coverage; tests of the tool
 	@$(MAKE) --no-print-directory -C tests/unit O=$(HVP_BUILD)/unit check
+	@$(MAKE) --no-print-directory -C tests/tools \
+		O=$(HVP_BUILD)/tools-test check
 	@$(MAKE) --no-print-directory -C tests/fuzz O=$(HVP_BUILD)/fuzz smoke
 	@$(MAKE) --no-print-directory coverage
 
@@ -64,7 +72,7 @@ clean: ## remove what was built (the download cache stays)
 		src/Module.symvers src/modules.order
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 	@echo
 	@echo 'Single boot cases: tests/run --list, tests/run [--kernel 6.1] CASE...'
 	@echo 'HVSIM_ACCEL=kvm|tcg decides where guests run (default: what works here)'

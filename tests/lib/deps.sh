@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/common.sh"
 
-packages="gcc libc6-dev make cpio kmod perl sparse
+packages="gcc libc6-dev make cpio kmod perl sparse mandoc
 	busybox-static fio libcmocka-dev linux-headers-cloud-amd64"
 accel=$(accel) || exit 1
 [ "$accel" = kvm ] || packages="$packages qemu-system-x86"

@@ -68,6 +68,7 @@ build_initramfs() {
 	cp "$top"/tests/guest/*.sh "$tree/"
 	cp "$build/guest/hvctl" "$build/guest/dmaprobe" \
 		"$build/guest/kload" "$build/guest/vfio-probe" \
+		"$build/guest-tools/hv-pviommu" \
 		"$tree/bin/" || return 1
 	copy_program "$tree" /usr/bin/kmod || return 1
 	mkdir -p "$tree/sbin"
@@ -133,6 +134,9 @@ build_all() {
 		KO="$build/guest-ko-$kernel" \
 		SYMVERS="$build/module-$kernel-plain/src/Module.symvers" \
 		KDIR="$(kernel_headers "$kernel")" >"$build/guest.log" 2>&1 ||
+		{ cat "$build/guest.log" >&2; return 1; }
+	make -s -C "$top/src/tools" O="$build/guest-tools" LDFLAGS=-static \
+		>>"$build/guest.log" 2>&1 ||
 		{ cat "$build/guest.log" >&2; return 1; }
 	build_module "$kernel" canary || return 1
 	build_module "$kernel" incore || return 1
