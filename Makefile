@@ -7,8 +7,8 @@ JOBS ?= 2
 
 export HVP_BUILD ?= $(CURDIR)/build
 
-.PHONY: modules tools install install-tools help deps hvsim unit coverage fuzz \
-	static boot check demo clean
+.PHONY: modules install tools install-tools deps demo check unit coverage fuzz
+.PHONY: static boot hvsim clean help
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
