@@ -586,8 +586,12 @@ static void judge_iommu(struct status *st)
 		warn(st, "blocked-domains",
 		     "%" PRIu64 " domain%s blocked after a failed flush: the devices in there do not work",
 		     n, n == 1 ? " is" : "s are");
+	/*
+	 * A host that cannot flush ranges says so once: that is a failure, but
+	 * no error.
+	 */
 	n = st->flush_failures.value;
-	if (n)
+	if (n && (st->call_errors.value || !st->call_errors.known))
 		warn(st, "flush-failures", "%" PRIu64 " flush%s failed", n,
 		     n == 1 ? "" : "es");
 	n = st->call_errors.value;
