@@ -22,7 +22,7 @@ tools: ## build hv-pviommu, the status command
 install-tools: tools ## install hv-pviommu and its man page (prefix=/usr/local)
 	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools install
 
-install: modules install-tools ## the same, the module and its configuration
+install: modules install-tools ## install the module, its configuration, and the tool
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/src INSTALL_MOD_PATH=$(DESTDIR) \
 		modules_install
 	install -D -m 644 src/modprobe.d/hv-pviommu.conf \
