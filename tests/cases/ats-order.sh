@@ -52,8 +52,11 @@ hits=$(hvctl iommu ats dmaprobe0 | cut -d' ' -f3)
 [ "$hits" -gt 0 ]
 is $? 0 "and uses it ($hits times)"
 cut_off "ATS"
+# On one processor, which has the address at hand that it has just freed.
+taskset -p 1 $$ >/dev/null
 reuse "$a" 1 10
 reuse "$a" 16 5
+taskset -p 3 $$ >/dev/null
 is "$(hvctl iommu stale-hits)" 0 "nothing stale was used"
 
 # From table to table, to no table and back: nothing is taken along, not even

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #: summary group types, moves that fail on each kind of host, bind storms
 #: hvsim --device nvme --device dmaprobe,ats --iommu ats
+#: hvsim@lazy --iommu evict=11
 #: variant lazy iommu.strict=0
 #: variant strict iommu.strict=1
 #: variant passthrough iommu.passthrough=1
