@@ -65,7 +65,8 @@ build_initramfs() {
 	cp "$top/tests/guest/init" "$tree/init"
 	cp "$top"/tests/guest/*.sh "$tree/"
 	cp "$build/guest/hvctl" "$build/guest/dmaprobe" \
-		"$build/guest/vfio-probe" "$tree/bin/" || return 1
+		"$build/guest/vfio-probe" "$build/guest/fail-nth" \
+		"$tree/bin/" || return 1
 	copy_program "$tree" /usr/bin/kmod || return 1
 	mkdir -p "$tree/sbin"
 	for m in modprobe rmmod insmod depmod lsmod modinfo; do
