@@ -10,111 +10,26 @@
  * 2: usage. An exchange is a request and its answer, so a lock file keeps
  * exchanges of several processes apart.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/io.h>
-#include <unistd.h>
 
-#define PORT_REQUEST	0x5e0
-#define PORT_RESPONSE	0x5e1
-#define MAX_LINE	1024	/* what the host takes, with the newline */
-#define CHUNK		256
+#include "ctl.h"
 
-static const char *const lock_files[] = { "/run/hvctl.lock",
-					  "/tmp/hvctl.lock" };
-
-static int take_lock(void)
-{
-	for (size_t i = 0; i < sizeof(lock_files) / sizeof(*lock_files); i++) {
-		int fd = open(lock_files[i], O_RDWR | O_CREAT | O_CLOEXEC,
-			      0600);
-
-		if (fd < 0)
-			continue;
-		while (flock(fd, LOCK_EX)) {
-			if (errno != EINTR) {
-				perror(lock_files[i]);
-				exit(1);
-			}
-		}
-		return fd;
-	}
-	fprintf(stderr, "hvctl: cannot create %s: %s\n", lock_files[1],
-		strerror(errno));
-	exit(1);
-}
-
-/* One string instruction each: one exit to the host, not one per byte. */
-static void send_bytes(const char *from, size_t len)
-{
-	asm volatile("rep outsb"
-		     : "+S"(from), "+c"(len)
-		     : "d"(PORT_REQUEST)
-		     : "memory");
-}
-
-static void receive_bytes(char *to, size_t len)
-{
-	asm volatile("rep insb"
-		     : "+D"(to), "+c"(len)
-		     : "d"(PORT_RESPONSE)
-		     : "memory");
-}
-
-/* Prints what follows the sign; ends text without a newline with one. */
-static int print_answer(void)
-{
-	char chunk[CHUNK + 1] = { 0 };
-	bool first = true, newline = true;
-	int ret = 1;
-	FILE *out = stdout;
-
-	do {
-		const char *text = chunk;
-
-		receive_bytes(chunk, CHUNK);
-		if (first && *text != '+' && *text != '-') {
-			fprintf(stderr, "hvctl: no hvsim answers\n");
-			return 1;
-		}
-		if (first) {
-			ret = *text == '+' ? 0 : 1;
-			out = ret ? stderr : stdout;
-			text++;
-			first = false;
-		}
-		if (*text) {
-			fputs(text, out);
-			newline = text[strlen(text) - 1] == '\n';
-		}
-	} while (strlen(chunk) == CHUNK);
-	if (!newline)
-		fputc('\n', out);
-	fflush(out);
-	return ret;
-}
-
-/*
- * @line ends with its newline. One that is too long is cut: it is the result
- * of a test then, and that must not get lost.
- */
+/* Prints the answer; ends text without a newline with one. */
 static int exchange(char *line, size_t len)
 {
-	int lock = take_lock(), ret;
+	char *text;
+	int ret = ctl_ask(line, len, &text);
+	FILE *out = ret ? stderr : stdout;
 
-	if (len > MAX_LINE) {
-		fprintf(stderr, "hvctl: line cut at %d bytes\n", MAX_LINE);
-		len = MAX_LINE;
-		line[len - 1] = '\n';
-	}
-	send_bytes(line, len);
-	ret = print_answer();
-	close(lock);
+	if (ret < 0)
+		return 1;
+	fputs(text, out);
+	if (*text && text[strlen(text) - 1] != '\n')
+		fputc('\n', out);
+	fflush(out);
+	free(text);
 	return ret;
 }
 
@@ -167,10 +82,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: hvctl WORD...\n       hvctl -\n");
 		return 2;
 	}
-	if (ioperm(PORT_REQUEST, 2, 1)) {
-		perror("hvctl: access to I/O ports");
+	if (ctl_open())
 		return 1;
-	}
 	if (argc == 2 && !strcmp(argv[1], "-"))
 		return send_stdin();
 	return send_arguments(argc, argv);

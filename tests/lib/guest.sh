@@ -67,8 +67,8 @@ build_initramfs() {
 	cp "$top/tests/guest/init" "$tree/init"
 	cp "$top"/tests/guest/*.sh "$tree/"
 	cp "$build/guest/hvctl" "$build/guest/dmaprobe" \
-		"$build/guest/kload" "$build/guest/vfio-probe" \
-		"$build/guest-tools/hv-pviommu" \
+		"$build/guest/fail-nth" "$build/guest/kload" \
+		"$build/guest/vfio-probe" "$build/guest-tools/hv-pviommu" \
 		"$tree/bin/" || return 1
 	copy_program "$tree" /usr/bin/kmod || return 1
 	mkdir -p "$tree/sbin"
