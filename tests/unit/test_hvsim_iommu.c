@@ -2178,12 +2178,17 @@ static void test_fail(void **state)
 	assert_int_equal(do_call(), HVS_OPERATION_DENIED);
 	assert_int_equal(h.reps_done, 1);
 	expect_none();
+	/* All of the table have names. */
+	assert_int_equal(ctl("fail create INSUFFICIENT_CONTIGUOUS_ROOT_MEMORY"), 0);
+	assert_int_equal(create(2), 0x83);
+	assert_int_equal(ctl("fail create TIME_OUT"), 0);
+	assert_int_equal(create(2), 0x78);
 	/* What the guest sent is checked all the same. */
 	assert_int_equal(ctl("fail create 0x0b"), 0);
 	assert_int_equal(create(0), HVS_INVALID_PARAMETER);
 	expect_violation("domain id");
-	assert_int_equal(ctl_number("count create"), 3);
-	assert_int_equal(ctl_number("injected"), 6);
+	assert_int_equal(ctl_number("count create"), 5);
+	assert_int_equal(ctl_number("injected"), 8);
 	assert_int_equal(ctl("reset-counts"), 0);
 	assert_int_equal(ctl_number("injected"), 0);
 }
