@@ -542,7 +542,10 @@ static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 	return err == -HVP_E_GONE && dev->domain ? 0 : err;
 }
 
-/* Under attach_lock. A detached device is blocked as well: the second best. */
+/*
+ * Under attach_lock. A detached device is blocked as well: the second best. The
+ * last resort is not the host's, and holds until the driver does the opposite.
+ */
 static void cut_off(struct hvp_device *dev)
 {
 	int err;
@@ -552,11 +555,13 @@ static void cut_off(struct hvp_device *dev)
 
 	disable_ats(dev);
 	err = hvp_call_detach_domain(dev->id);
-	if (!err)
+	if (!err) {
 		note_domain(dev, NULL);
-	else if (err != -HVP_E_GONE)
-		pr_err_ratelimited("%s: the host does not block it: it may reach memory that is not its own\n",
+	} else if (err != -HVP_E_GONE) {
+		pci_clear_master(dev->pdev);
+		pr_err_ratelimited("%s: the host does not block it: its bus mastering is turned off\n",
 				   pci_name(dev->pdev));
+	}
 }
 
 /*

@@ -3,10 +3,10 @@
  * What the IOMMU core calls: its objects to ours and back.
  *
  * Owns the tables of operations, the identity and blocked domains as the core
- * sees them, and the life of struct hvp_device between probe and release. No
- * locks: the core holds the mutex of the group over attach, and nobody uses
- * one range of addresses twice at the same time. Map, unmap, sync and flush
- * come from any context.
+ * sees them, and the life of struct hvp_device between probe and release. The
+ * core holds the mutex of the group over attach, and nobody uses one range of
+ * addresses twice at the same time; release_mutex is for what the first does
+ * not cover. Map, unmap, sync and flush come from any context and take no lock.
  */
 #include <linux/crash_dump.h>
 #include <linux/device.h>
@@ -14,6 +14,7 @@
 #include <linux/iommu.h>
 #include <linux/list.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/numa.h>
 #include <linux/pci.h>
 
@@ -30,17 +31,34 @@
 #define MSI_WINDOW	0xfee00000UL
 #define MSI_WINDOW_SIZE	0x00100000UL
 
+/*
+ * Older cores have a device in its group still while they release it: whoever
+ * moves the group meanwhile would come with a device that we have freed.
+ */
+static DEFINE_MUTEX(release_mutex);
+
 static int attach_dev(HVP_ATTACH_ARGS)
 {
-	return hvp_domain_attach(hvp_domain_of(domain),
-				 dev_iommu_priv_get(dev));
+	struct hvp_device *hdev;
+	int err = 0;
+
+	mutex_lock(&release_mutex);
+	hdev = dev_iommu_priv_get(dev);
+	/* Released: nothing to be moved. */
+	if (hdev)
+		err = hvp_domain_attach(hvp_domain_of(domain), hdev);
+	mutex_unlock(&release_mutex);
+	return err;
 }
 
 #if HVP_HAVE_DETACH_DEV
 /* Only for groups that got no default domain: the host was out of domains. */
 static void detach_dev(struct iommu_domain *domain, struct device *dev)
 {
-	hvp_domain_leave(dev_iommu_priv_get(dev));
+	struct hvp_device *hdev = dev_iommu_priv_get(dev);
+
+	if (hdev)
+		hvp_domain_leave(hdev);
 }
 #endif
 
@@ -233,7 +251,10 @@ static void release_device(struct device *dev)
 	/* In case that it does not go: the core could not attach it. */
 	hvp_adopt_note(dev, -EIO);
 
+	mutex_lock(&release_mutex);
+	dev->iommu->priv = NULL;
 	hvp_domain_leave(hdev);
+	mutex_unlock(&release_mutex);
 	hvp_power_unlink(dev);
 	hvp_compat_clear_dma_ops(dev);
 	hvp_vpci_device_free(hdev);
