@@ -18,11 +18,22 @@ id_of() { hvctl iommu device "$1" | cut -d' ' -f1; }
 latency() { sed -n "s/^$1 //p" "$d/latency"; }
 listed() { grep "^$(id_of "$1") " $d/domains; }
 
-load_all
+# Loaded when the NVMe controller has its driver already.
+for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
+	insmod "$(modinfo -n $m)" || give_up "insmod $m"
+done
 wait_nvme
-load_dmaprobe
 dev=$(nvme_dev)
 a=$(probe_dev)
+modprobe hv_pviommu
+is "$(file untranslated)" 1 "one is untranslated"
+is "$(file untranslated_devices)" "$dev in-use" "it is the NVMe controller"
+is "$(file translated) $(ls $s/devices)" "1 $a" "the other one is translated"
+echo "$dev" >/sys/bus/pci/drivers/nvme/unbind
+check "NVMe, unbound, gets a group" wait_for 10 group_of "$dev"
+echo "$dev" >/sys/bus/pci/drivers/nvme/bind
+wait_nvme
+load_dmaprobe
 check "NVMe reads" dd if=/dev/nvme0n1 of=/dev/null bs=64k count=64 iflag=direct
 
 # ---- sysfs: numbers that the host has as well ----
@@ -387,6 +398,7 @@ n=$(cat /tmp/lines.* | awk '{ n += $1 } END { print n }')
 [ "$n" -gt 300 ]
 is $? 0 "they read $n lines"
 numbers_agree "after that"
+is "$(file translated)" 2 "after that: translated"
 
 # The module goes while files are read: those are gone before what they show.
 readers=
@@ -408,14 +420,4 @@ wait $readers
 is "$(cat /tmp/odd.*)" "" "the readers saw nothing odd"
 wait_nvme
 is "$(file translated)" 2 "translated, as before"
-
-# Loaded when the NVMe controller has its driver already.
-rmmod pci_hyperv
-rmmod hv_pviommu
-insmod "$(modinfo -n pci-hyperv)"
-wait_nvme
-modprobe hv_pviommu
-is "$(file untranslated)" 1 "one is untranslated"
-is "$(file untranslated_devices)" "$dev in-use" "it is the NVMe controller"
-is "$(file translated) $(ls $s/devices)" "1 $a" "the other one is translated"
 no_faults "all the while"
