@@ -24,7 +24,10 @@ fresh() {
 host_fails() { hvctl iommu fail "$@" || give_up "hvctl iommu fail $*"; }
 
 # How often the host refused CALL.
-refused() { hvctl iommu counts | awk -v c="$1" '$1 == c { print $3 }'; }
+refused() {
+	hvctl iommu counts |
+		awk -v c="$1" '$1 == c && $2 ~ /^[0-9]+$/ { print $3 }'
+}
 
 # Ids of the domains in the host, and the device's: ID KIND.
 ids() { hvctl iommu domains | sort -n | cut -d' ' -f1 | xargs; }
@@ -486,6 +489,7 @@ hvctl vpci rescind dmaprobe1
 
 # No flush at all: the device is cut off before its memory is used again.
 fresh
+up
 a1=$(dmaprobe "$a" alloc 1)
 a2=$(dmaprobe "$a" alloc 1)
 dmaprobe "$a" fill "$a1" 0x11
