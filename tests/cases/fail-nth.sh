@@ -2,7 +2,7 @@
 #: summary every hypercall fails with every status, at its 1st, 2nd... call
 #: hvsim --device dmaprobe
 #: append iommu.strict=1 slub_debug=FZP
-#: timeout 900
+#: timeout 1200
 
 # fail-nth reads the log itself, and a serial line is slow.
 dmesg -n 2

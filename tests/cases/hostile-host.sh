@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
-#: summary hypercalls that fail, stop early or are missing, and odd capabilities
-#: hvsim --device dmaprobe
+#: summary hosts that fail, lie, scribble, stop early, take their time or lack things
+#: hvsim --device dmaprobe --device dmaprobe,absent --device dmaprobe,absent
 #: append iommu.strict=1
-#: timeout 480
+#: timeout 600
 
 # ---- steps ----
+
+usual=on,caps=5,width=48,size=24,pgsizes=4k+2m+1g,domains=64,list=1
+usual=$usual,garbage=0,junk=0,write-failed=0,scribble-early=0,reps=honest,slow=0
+
+# offer TEXT: what the host offers from now on
+offer() { hvctl iommu config "$1" || give_up "hvctl iommu config $1"; }
 
 # A host without whims, and a log that begins here.
 fresh() {
 	hvctl iommu fail clear
 	hvctl iommu partial 0
+	offer "$usual"
 	dmesg -c >/dev/null
 }
 
@@ -17,7 +24,10 @@ fresh() {
 host_fails() { hvctl iommu fail "$@" || give_up "hvctl iommu fail $*"; }
 
 # How often the host refused CALL.
-refused() { hvctl iommu counts | awk -v c="$1" '$1 == c { print $3 }'; }
+refused() {
+	hvctl iommu counts |
+		awk -v c="$1" '$1 == c && $2 ~ /^[0-9]+$/ { print $3 }'
+}
 
 # Ids of the domains in the host, and the device's: ID KIND.
 ids() { hvctl iommu domains | sort -n | cut -d' ' -f1 | xargs; }
@@ -110,6 +120,11 @@ for call in create configure; do
 			"_DOMAIN 0x$nth failed .*0xb \(INSUFFICIENT_MEMORY\)" 0
 	done
 done
+
+# modprobe takes the error EEXIST for success.
+fresh
+host_fails configure KEY_ALREADY_EXISTS
+does_not_load "a status like EEXIST" "CONFIGURE_DOMAIN 0x1 failed .*0x65" 0
 
 # An id in use is skipped if the host does not give it up.
 for status in KEY_ALREADY_EXISTS OBJECT_IN_USE; do
@@ -282,7 +297,7 @@ ends_clean "late load"
 # ---- flushes ----
 
 fresh
-hvctl iommu config list=0
+offer list=0
 up
 l=$(calls flush-list)
 f=$(calls flush)
@@ -295,7 +310,6 @@ is $(($(calls flush-list) - l)) 1 "no list flush: not tried again"
 is $(($(calls flush) - f)) 2 "no list flush: the domain again"
 said 1 "the host flushes whole domains only" "no list flush: said once"
 is "$(loud_log)" "" "no list flush: nothing above info in the log"
-hvctl iommu config list=1
 ends_clean "no list flush"
 
 fresh
@@ -346,9 +360,136 @@ is "$l $f" "2 0" "two entries at a time: two calls"
 host_fails flush-list INSUFFICIENT_MEMORY 2
 flush_seven "the second part fails"
 is "$l $f" "2 1" "the second part fails: the domain is flushed instead"
+hvctl iommu partial 3
+flush_seven "three entries at a time"
+is "$l $f" "1 0" "three entries at a time: one call"
+
+# The host has the page when it stops early.
+offer scribble-early=1
+for k in 1 2; do
+	hvctl iommu partial $k
+	flush_seven "input overwritten after $k"
+	is "$l $f" "$((4 - k)) 0" "input overwritten after $k: sent again"
+done
+hvctl iommu partial 0
+offer scribble-early=0
+
+# Success is no progress, nor is more than there is.
+for lie in "stuck 0 6" "over 4095 1" "back 1 6"; do
+	set -- $lie
+	dmesg -c >/dev/null
+	offer "reps=$1"
+	flush_seven "reps $1"
+	is "$l $f" "$3 1" "reps $1: the domain is flushed instead"
+	said 1 "FLUSH_DOMAIN_LIST .*has done $2 of 3 entries: the whole domain" \
+		"reps $1: the log says so"
+	offer reps=honest
+	flush_seven "after reps $1"
+	is "$l $f" "1 0" "after reps $1: lists are used"
+done
+ends_clean "odd reps"
+
+# Lists that keep failing are given up; those that fail now and then are not.
+flush_pages() {
+	local i=0
+	l=$(calls flush-list)
+	f=$(calls flush)
+	while [ $i -lt "$1" ]; do
+		dmaprobe "$a" map "$page" bidir >/dev/null
+		dmaprobe "$a" unmap "$page" >/dev/null
+		i=$((i + 1))
+	done
+	l=$(($(calls flush-list) - l))
+	f=$(($(calls flush) - f))
+}
+fresh
+up
+page=$(dmaprobe "$a" alloc 1)
+for round in 1 2; do
+	host_fails flush-list TIME_OUT 1 7
+	flush_pages 8
+	is "$l $f" "8 7" "seven lists fail ($round): the eighth is tried"
+done
+host_fails flush-list TIME_OUT 1 all
+flush_pages 10
+is "$l $f" "8 10" "eight in a row fail: no more are tried"
+said 1 "list flushes fail: whole domains are flushed from now on" \
+	"the log says so"
+hvctl iommu fail clear
+flush_pages 2
+is "$l $f" "0 2" "not when they would work, either"
+ends_clean "lists given up"
+up
+page=$(dmaprobe "$a" alloc 1)
+flush_pages 1
+is "$l $f" "1 0" "after the next load they are used"
+
+# Nothing works at all: a device that cannot be blocked is detached.
+fresh
+map_page "nothing but detach"
+host_fails flush-list OPERATION_DENIED 1 all
+host_fails flush OPERATION_DENIED 1 all
+host_fails attach OPERATION_DENIED 1 all
+dmaprobe "$a" unmap "$page"
+is "$(attached)" "0 detached" "nothing but detach: the device is detached"
+is "$(dmaprobe "$a" write "$iova" 64 0x99)" "fault blocked $iova" \
+	"nothing but detach: it reaches nothing"
+check "nothing but detach: memory unchanged" dmaprobe "$a" check "$page" 0x11
+
+# The log is not flooded with what goes on for ever.
+n=$(refused flush)
+secs=$(cut -d. -f1 /proc/uptime)
+dmesg -c >/dev/null
+flush_pages 100
+is $(($(refused flush) - n)) 100 "a hundred flushes fail"
+secs=$(($(cut -d. -f1 /proc/uptime) - secs))
+lines=$(dmesg | grep -c 'hv_pviommu: FLUSH_DOMAIN ')
+[ "$lines" -gt 0 ] && [ "$lines" -le $((secs * 2 + 20)) ]
+is $? 0 "at most 10 lines in 5 s for them ($lines in $secs s)"
+ends_clean "nothing but detach"
+fresh
+up
+map_page "nothing"
+host_fails flush-list OPERATION_DENIED 1 all
+host_fails flush OPERATION_DENIED 1 all
+host_fails attach OPERATION_DENIED 1 all
+host_fails detach OPERATION_DENIED 1 all
+dmaprobe "$a" unmap "$page"
+said 1 "the host does not block it: its bus mastering is turned off" \
+	"nothing: the log says so"
+hvctl iommu fail clear
+ends_clean "nothing"
+
+# A flush that takes long costs nothing but time.
+fresh
+hvctl vpci offer dmaprobe1
+up
+load_dmaprobe
+b=$(probe_dev 1) || give_up "the second dmaprobe appears"
+offer slow=300
+for dev in "$a" "$b"; do
+	(
+		p=$(dmaprobe "$dev" alloc 1)
+		i=0
+		while [ $i -lt 6 ]; do
+			dmaprobe "$dev" map "$p" bidir
+			dmaprobe "$dev" unmap "$p"
+			i=$((i + 1))
+		done
+		dmaprobe "$dev" free "$p"
+	) >/tmp/slow."$dev" 2>&1 &
+done
+wait
+is "$(sort -u /tmp/slow.* | grep -vc ^0x)" 1 "slow flushes: all is well"
+dma_works "slow flushes"
+offer slow=0
+log_lacks "slow flushes: nobody is stuck" "soft lockup|detected stall|blocked for more than"
+ends_clean "slow flushes"
+hvctl vpci rescind dmaprobe1
 
 # No flush at all: the device is cut off before its memory is used again.
 fresh
+up
 a1=$(dmaprobe "$a" alloc 1)
 a2=$(dmaprobe "$a" alloc 1)
 dmaprobe "$a" fill "$a1" 0x11
@@ -413,8 +554,70 @@ ends_clean "no flush"
 
 # ---- capabilities ----
 
+# declined WHAT CONFIG LEVEL REGEX: LEVEL quiet (info at most) or error
+declined() {
+	fresh
+	offer "$2"
+	modprobe hv_pviommu 2>/tmp/err
+	is $? 1 "$1: declined"
+	check "$1: with ENODEV" grep -q 'No such device' /tmp/err
+	check_not "$1: not loaded" loaded hv_pviommu
+	if [ "$3" = error ]; then
+		loud_log >/tmp/log
+		check "$1: as an error" grep -q '^<\(3\|11\|27\)>' /tmp/log
+	else
+		quiet_log >/tmp/log
+		is "$(loud_log)" "" "$1: nothing above info"
+	fi
+	check "$1: the log says $4" grep -qE "hv_pviommu: .*$4" /tmp/log
+	is "$(hvctl iommu domain-count)" 0 "$1: no domain left in the host"
+}
+
+declined "width 0" width=0 error "0-bit"
+declined "width 12" width=12 error "12-bit"
+declined "width 57 without 5-level" width=57 error "57-bit"
+declined "width 58" width=58,5lvl=1 error "58-bit"
+declined "width 64" width=64 error "64-bit"
+declined "width 255" width=255 error "255-bit"
+declined "no 4K pages" pgsizes=2m+1g error "4 KiB"
+declined "no page size" pgsizes=0 error "4 KiB"
+declined "no stage 1" s1=0 error "stage 1"
+declined "all zeroes" caps=0,width=0,size=0,pgsizes=0 quiet "no pvIOMMU"
+declined "size 23" size=23 error "23 of 24 bytes"
+declined "size 1" size=1 error "1 of 24 bytes"
+declined "PRESENT clear" present=0 quiet "no pvIOMMU"
+declined "all ones" caps=0xffffffffffffffff,width=255,size=0xffffffff,pgsizes=0xffffffffffffffff,garbage=1 \
+	error "255-bit"
+
 fresh
-hvctl iommu config width=57,5lvl=1
+modprobe hv_pviommu disable=1 2>/tmp/err
+is $? 1 "disable=1: declined"
+log_has "disable=1: the log says so" "hv_pviommu: disabled by parameter"
+is "$(loud_log)" "" "disable=1: nothing above info"
+is "$(hvctl iommu domain-count)" 0 "disable=1: no domain in the host"
+
+# What has no meaning is not looked at.
+fresh
+offer garbage=1,junk=1,size=0xffffffff
+up
+log_has "reserved bits: as without" \
+	"hv_pviommu: .* 47-bit IOVA, 4-level, page sizes 4K 2M 1G\$"
+is "$(loud_log)" "" "reserved bits: nothing above info"
+dma_works "reserved bits"
+flush_seven "reserved bits"
+is "$l $f" "1 0" "reserved bits: one call is enough"
+ends_clean "reserved bits"
+
+fresh
+offer width=48,caps=0xffffffffffffffff,pgsizes=0xffffffffffffffff
+up
+log_has "all capabilities: 4 levels are enough for 48 bits" \
+	"hv_pviommu: .* 47-bit IOVA, 4-level, page sizes 4K 2M 1G\$"
+dma_works "all capabilities"
+ends_clean "all capabilities"
+
+fresh
+offer width=57,5lvl=1
 up
 log_has "5 levels: the log says so" "hv_pviommu: .* 56-bit IOVA, 5-level"
 is "$(hvctl iommu domains | grep paging | cut -d' ' -f3)" 5 \
@@ -423,7 +626,7 @@ dma_works "5 levels"
 ends_clean "5 levels"
 
 fresh
-hvctl iommu config width=32,5lvl=0,pgsizes=4k
+offer width=32,pgsizes=4k
 up
 log_has "32 bits, 4K: the log says so" \
 	"hv_pviommu: .* 32-bit IOVA, 4-level, page sizes 4K\$"
@@ -435,10 +638,55 @@ check "4K: the device writes to 4 MiB" dmaprobe "$a" write "$(at 1023)" 64 0x22
 is $? 0 "32 bits: mapped below"
 ends_clean "32 bits, 4K"
 
-# ---- out of ids ----
+# A failed call has no output, whatever is there.
+for status in ACCESS_DENIED INVALID_HYPERCALL_CODE; do
+	fresh
+	offer write-failed=1
+	host_fails caps $status
+	does_not_load "capabilities in a failed call ($status)" \
+		"the pvIOMMU is not used|has no pvIOMMU" 0
+done
+fresh
+offer write-failed=1
+replug
+host_fails property OPERATION_DENIED
+up
+untranslated "property in a failed call"
+ends_clean "property in a failed call"
+
+# ---- out of domains and ids ----
+
+# How many of the three devices are translated.
+translated() {
+	local n=0 d
+	for d in 0 1 2; do
+		case $(hvctl iommu device dmaprobe$d) in
+		*paging) n=$((n + 1)) ;;
+		esac
+	done
+	echo $n
+}
+
+hvctl vpci offer dmaprobe1
+hvctl vpci offer dmaprobe2
+for room in 0 1 2; do
+	fresh
+	offer domains=$((2 + room))
+	up
+	check "room for $room domains: all devices come" \
+		wait_for 10 probe_dev 2
+	is "$(translated)" $room "room for $room domains: as many are translated"
+	said $((3 - room)) "CREATE_DOMAIN .*0x38 .*: no new domain" \
+		"room for $room domains: the log says so"
+	ends_clean "room for $room domains"
+done
+fresh
+up
+check "room for all: all devices come" wait_for 10 probe_dev 2
+is "$(translated)" 3 "room for all: all are translated"
+ends_clean "room for all"
 
 fresh
-hvctl iommu config width=48,pgsizes=4k+2m+1g
 host_fails create KEY_ALREADY_EXISTS 1 all
 host_fails delete ACCESS_DENIED 1 all
 does_not_load "every id in use" "no free domain id: .* from 1 to 64 in use" 0
