@@ -457,6 +457,9 @@ host_fails detach OPERATION_DENIED 1 all
 dmaprobe "$a" unmap "$page"
 said 1 "the host does not block it: its bus mastering is turned off" \
 	"nothing: the log says so"
+is "$(dmaprobe "$a" write "$iova" 64 0x99)" "fault no-device $iova" \
+	"nothing: the device reaches nothing all the same"
+check "nothing: memory unchanged" dmaprobe "$a" check "$page" 0x11
 hvctl iommu fail clear
 ends_clean "nothing"
 
