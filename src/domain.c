@@ -521,6 +521,15 @@ static int flush_domain(struct hvp_domain *domain)
 	return err;
 }
 
+/* Whether a device is gone, from the bus's side. Its IDs may be a memory. */
+static bool has_left(const struct hvp_device *dev)
+{
+	u16 command;
+
+	return pci_read_config_word(dev->pdev, PCI_COMMAND, &command) ||
+	       command == 0xffff;
+}
+
 /* Under attach_lock. As set_domain(), into whatever state the domain is in. */
 static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 {
@@ -539,7 +548,7 @@ static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 	 * Taken away: it reaches nothing, and stays in the domain it is in
 	 * until it is released. The core may warn if that is an error.
 	 */
-	return err == -HVP_E_GONE && dev->domain ? 0 : err;
+	return err == -HVP_E_GONE && dev->domain && has_left(dev) ? 0 : err;
 }
 
 /*

@@ -326,9 +326,9 @@ cat >/tmp/reader.sh <<'END'
 hex=0x[0-9a-f]+
 ok="$hex-${hex}fff -> ${hex}000 ${hex}000 r[ow]"
 ok="$ok|[0-9]+ (paging|identity|blocked) (-|stale|absent) [0-9]+ [0-9]+( [0-9a-f:.]+)*"
-ok="$ok|0x[0-9a-f]{8} [0-9a-f-]{36} [1-9]"
+ok="$ok|0x[0-9a-f]{8} pci[0-9a-f:]+ [0-9]"
 ok="$ok|[A-Z_]+ calls=[0-9]+ errors=[0-9]+( [0-9]+=[0-9]+)*"
-ok="$ok|[0-9a-f:.]+ (in-use|pending)|[0-9]+|$hex|4K 2M 1G"
+ok="$ok|[0-9a-f:.]+ (in-use|pending|refused)|[0-9]+|$hex|4K 2M 1G"
 n=0
 while [ ! -e /tmp/stop ]; do
 	cat $(find /sys/class/iommu/hv-pviommu/ /sys/kernel/debug/hv-pviommu \
