@@ -566,7 +566,7 @@ static void cut_off(struct hvp_device *dev)
 	err = hvp_call_detach_domain(dev->id);
 	if (!err) {
 		note_domain(dev, NULL);
-	} else if (err != -HVP_E_GONE) {
+	} else if (err != -HVP_E_GONE || !has_left(dev)) {
 		pci_clear_master(dev->pdev);
 		pr_err_ratelimited("%s: the host does not block it: its bus mastering is turned off\n",
 				   pci_name(dev->pdev));

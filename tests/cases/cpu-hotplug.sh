@@ -36,6 +36,7 @@ while kill -0 $load; do
 	for n in 1 2; do
 		# So that there is something in the queue of that CPU.
 		for p in $(pidof fio); do taskset -p $((1 << n)) "$p"; done
+		sleep 0.1
 		echo 0 >/sys/devices/system/cpu/cpu$n/online &&
 			times=$((times + 1))
 		echo 1 >/sys/devices/system/cpu/cpu$n/online
