@@ -11,14 +11,38 @@
 # mode the completions flush, in lazy mode the timer of the flush queue does.
 seconds=15
 
+io() {
+	fio --filename=/dev/nvme0n1 --direct=1 --ioengine=libaio --name=load \
+		--rw=randwrite --bs=4k --size=16M --offset_increment=24M \
+		--iodepth=32 --time_based --runtime=$1 --numjobs=2 \
+		--group_reporting --verify=crc32c --verify_backlog=64 \
+		--verify_fatal=1 >/tmp/fio.log 2>&1
+}
+
+# CPU N goes and comes, after as many seconds each.
+blink() {
+	echo 0 >/sys/devices/system/cpu/cpu$1/online && times=$((times + 1))
+	sleep $2
+	echo 1 >/sys/devices/system/cpu/cpu$1/online
+	sleep $2
+}
+
 load_all
 wait_nvme
 load_dmaprobe
-fio --filename=/dev/nvme0n1 --direct=1 --ioengine=libaio --name=load \
-	--rw=randwrite --bs=4k --size=16M --offset_increment=24M --iodepth=32 \
-	--time_based --runtime=$seconds --numjobs=2 --group_reporting \
-	--verify=crc32c --verify_backlog=64 --verify_fatal=1 \
-	>/tmp/fio.log 2>&1 &
+
+# One CPU, and nothing but I/O: this is where its timers are caught.
+io 10 &
+load=$!
+times=0
+while kill -0 $load; do blink 1 0.1; done 2>/dev/null
+wait $load
+is $? 0 "I/O only: fio verified its data"
+[ $times -ge 4 ]
+is $? 0 "I/O only: a CPU went offline meanwhile ($times times)"
+
+# All of them, and more to do than they can.
+io $seconds &
 load=$!
 storms=
 for n in 0 1 2; do
@@ -36,10 +60,7 @@ while kill -0 $load; do
 	for n in 1 2; do
 		# So that there is something in the queue of that CPU.
 		for p in $(pidof fio); do taskset -p $((1 << n)) "$p"; done
-		sleep 0.1
-		echo 0 >/sys/devices/system/cpu/cpu$n/online &&
-			times=$((times + 1))
-		echo 1 >/sys/devices/system/cpu/cpu$n/online
+		blink $n 0
 	done
 	# Back to where they were: they were moved away.
 	taskset -p 2 "$2"
