@@ -50,3 +50,14 @@ with_lock() {
 		"$@"
 	) 9>"$build/.lock-$name"
 }
+
+# The same for what is shared by all trees: the cache.
+with_cache_lock() {
+	local name=$1
+	shift
+	mkdir -p "$cache" "$build"
+	(
+		flock 9
+		"$@"
+	) 9>"$cache/.lock-$name"
+}
