@@ -8,7 +8,7 @@ JOBS ?= 2
 export HVP_BUILD ?= $(CURDIR)/build
 
 .PHONY: modules install tools install-tools deps demo check unit coverage fuzz
-.PHONY: static boot hvsim clean help
+.PHONY: static boot check-packages hvsim clean help
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
@@ -61,6 +61,9 @@ static: deps ## compiler and sparse warnings, kernel-doc, layers, documentation
 boot: deps ## boot cases (TAP under prove); JOBS=N at a time
 	@tests/run --build
 	@prove -j $(JOBS) --timer -e 'tests/run --no-build' tests/cases/*.sh
+
+check-packages: deps ## install real packages into real root filesystems, and boot those
+	@prove --timer -e bash tests/packaging/*.sh
 
 hvsim: deps ## build the test host, build/hvsim/hvsim
 	@$(MAKE) --no-print-directory -C tests/hvsim O=$(HVP_BUILD)/hvsim

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# TAP for test scripts on the host side. Source it; end the script with
+# done_testing.
+
+tap_count=0
+tap_failed=0
+
+# result STATUS NAME: one check; passes if STATUS is 0.
+result() {
+	tap_count=$((tap_count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $tap_count - $2"
+	else
+		echo "not ok $tap_count - $2"
+		tap_failed=$((tap_failed + 1))
+		return 1
+	fi
+}
+
+note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+# is GOT WANTED NAME
+is() {
+	[ "$1" = "$2" ]
+	result $? "$3" || { note "got:    '$1'"; note "wanted: '$2'"; return 1; }
+}
+
+# like TEXT REGEX NAME, unlike TEXT REGEX NAME: some line matches; none does
+like() {
+	printf '%s\n' "$1" | grep -qE -- "$2"
+	result $? "$3" || { note "no match of '$2' in:"; note "$1"; return 1; }
+}
+unlike() {
+	! printf '%s\n' "$1" | grep -qE -- "$2"
+	result $? "$3" || {
+		note "'$2' matches:"
+		note "$(printf '%s\n' "$1" | grep -E -- "$2")"
+		return 1
+	}
+}
+
+# runs NAME COMMAND...: passes if COMMAND ends with 0; shows its end if not.
+# Leaves its output in $output and its exit code in $code.
+runs() {
+	local name=$1
+	shift
+	output=$("$@" 2>&1)
+	code=$?
+	result $code "$name" || {
+		note "exit code $code of: $*"
+		note "$(printf '%s\n' "$output" | tail -n 30)"
+		return 1
+	}
+}
+
+done_testing() {
+	echo "1..$tap_count"
+	[ $tap_failed = 0 ]
+	exit
+}
+
+bail_out() {
+	echo "Bail out! $*"
+	exit 1
+}
