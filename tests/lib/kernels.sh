@@ -76,7 +76,7 @@ kernel_find() {
 	root_run "$builder" apt-get -s -o Dir::State::status=/dev/null \
 		--no-install-recommends "$@" install "linux-image-$meta" \
 		2>/dev/null | sed -nE \
-		's/^Inst (linux-(image|modules)-[0-9][^ ]*) \(([^ ]+) .*/\1=\3/p' |
+		's/^Inst (linux-(base|binary|image|modules)-[0-9][^ ]*) \(([^ ]+) .*/\1=\3/p' |
 		grep -v "^linux-image-$meta="
 }
 
@@ -135,7 +135,7 @@ kernel_fetch_locked() {
 		mapfile -t packages < <(kernel_find "$builder" "$meta" $target)
 		tried="$tried $release: ${packages[0]:-none};"
 		case ${packages[0]-} in
-		linux-*-"$series".*)
+		linux-*-"$series"[.-]*)
 			kernel_unpack "$name" "$builder" "$target" \
 				"${packages[@]}"
 			return
