@@ -104,6 +104,12 @@ kernel_unpack() {
 	as_root rm -rf "$builder/var/tmp/kernel"
 	ln -s usr/lib "$dir/lib"
 	rel=$(ls "$dir/lib/modules") || fail "no modules in $*"
+	# Newer ones leave it to a script to fill /boot.
+	for p in vmlinuz config; do
+		[ -e "$dir/boot/$p-$rel" ] ||
+			cp "$dir/lib/modules/$rel/$p" "$dir/boot/$p-$rel" ||
+			fail "no $p in $*"
+	done
 	# shellcheck disable=SC2086
 	root_apt "$builder" $target install "linux-headers-$rel" ||
 		fail "cannot install the headers of $rel"
