@@ -10,7 +10,7 @@ git=(git -C "$top" -c core.autocrlf=false -c tar.umask=0022)
 
 # spdx DIR TARBALL: what is in DIR, the unpacked TARBALL.
 spdx() {
-	local f n=0 id license sums
+	local f n=0 id sums
 	sums=$(cd "$1" && find . -type f -exec sha1sum {} + | cut -c 1-40 |
 		LC_ALL=C sort | tr -d '\n' | sha1sum | cut -c 1-40)
 	id=${commit:0:8}-${commit:8:4}-5${commit:12:3}-8${commit:15:3}
