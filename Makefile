@@ -8,7 +8,7 @@ JOBS ?= 2
 export HVP_BUILD ?= $(CURDIR)/build
 
 .PHONY: modules install tools install-tools deps demo check unit coverage fuzz
-.PHONY: static boot check-packages dist hvsim clean help
+.PHONY: static boot check-packages dist rpm hvsim clean help
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
@@ -67,6 +67,9 @@ check-packages: deps ## install real packages into real root filesystems, and bo
 
 dist: ## the release tarball of the last commit, in build/dist
 	@tests/lib/dist.sh
+
+rpm: ## RPM packages of the last commit, in build/rpm
+	@tests/lib/rpm.sh
 
 hvsim: deps ## build the test host, build/hvsim/hvsim
 	@$(MAKE) --no-print-directory -C tests/hvsim O=$(HVP_BUILD)/hvsim
