@@ -16,13 +16,17 @@ rm -rf "$work" "$build/rpm"
 mkdir -p "$work/SPECS" || exit 1
 tar -xOf "$tarball" "hv-pviommu-$version/rpm/hv-pviommu.spec" \
 	>"$work/SPECS/hv-pviommu.spec" || exit 1
-# --nodeps: on Debian gcc and make are no RPM packages.
+# On Debian gcc and make are no RPM packages (--nodeps); brp-compress is run by
+# dash, which it is not for; and there are no debuginfo packages, so that the
+# tool is linked without symbols (-s).
 SOURCE_DATE_EPOCH=$time rpmbuild -ba --nodeps --target x86_64 \
 	--define "_topdir $work" \
 	--define "_sourcedir $build/dist" \
 	--define "_buildhost localhost" \
 	--define "use_source_date_epoch_as_buildtime 1" \
 	--define "clamp_mtime_to_source_date_epoch 1" \
+	--define "__os_install_post bash %{_rpmconfigdir}/brp-compress %{_prefix}" \
+	--define "build_ldflags -s" \
 	"$@" "$work/SPECS/hv-pviommu.spec" >"$work/log" 2>&1 || {
 	tail -n 20 "$work/log" >&2
 	fail "rpmbuild failed, see $work/log"
