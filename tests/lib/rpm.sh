@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the RPM packages from the release tarball, in build/rpm. The same
-# commit gives the same bits.
+# commit in the same directory gives the same bits: rpmbuild puts the directory
+# into the source package, and a checksum of that into the others.
 
 . "$(dirname "$0")/common.sh"
 
