@@ -49,6 +49,7 @@ for p in "$dkms" "$tools"; do
 	*)
 		name=tools
 		wanted=$(printf '%s\n' usr/bin/hv-pviommu \
+			usr/share/bash-completion/completions/hv-pviommu \
 			usr/share/man/man8/hv-pviommu.8.gz \
 			"usr/share/licenses/hv-pviommu-tools-$version/COPYING")
 		;;
