@@ -143,4 +143,5 @@ MODULE_INFO(canary, "built without IOTLB flushes: not safe to use");
 MODULE_DESCRIPTION("Hyper-V para-virtual IOMMU for guests");
 MODULE_AUTHOR("hv-pviommu developers");
 MODULE_VERSION(HVP_VERSION);
+MODULE_INFO(commit, HVP_COMMIT);
 MODULE_LICENSE("GPL");
