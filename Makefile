@@ -4,17 +4,28 @@
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 JOBS ?= 2
+W ?= 1
+
+# Where the headers have types of the kernel, kbuild wants to add those of the
+# module by pahole, and fails if that is missing.
+PAHOLE ?= pahole
+no_btf = $(if $(wildcard $(KDIR)/vmlinux),$(if $(shell command -v \
+	$(PAHOLE)),,CONFIG_DEBUG_INFO_BTF_MODULES=))
 
 export HVP_BUILD ?= $(CURDIR)/build
+VERSION := $(shell cat VERSION)
+tarball := $(HVP_BUILD)/dist/hv-pviommu-$(VERSION).tar.gz
 
 .PHONY: modules install tools install-tools deps demo check unit coverage fuzz
-.PHONY: static boot check-packages hvsim clean help
+.PHONY: static boot check-packages dist deb hvsim clean help
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
 		"install linux-headers-$(KVER), or name another KVER" >&2; \
 		exit 1; }
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/src W=1 modules
+	$(if $(no_btf),@echo "no pahole (Debian: package pahole):" \
+		"the module is built without BTF type information" >&2)
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src W=$(W) $(no_btf) modules
 
 tools: ## build hv-pviommu, the status command
 	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools
@@ -64,6 +75,24 @@ boot: deps ## boot cases (TAP under prove); JOBS=N at a time
 
 check-packages: deps ## install real packages into real root filesystems, and boot those
 	@prove --timer -e bash tests/packaging/*.sh
+
+dist: ## make build/dist/hv-pviommu-VERSION.tar.gz of what is committed
+	@mkdir -p $(dir $(tarball))
+	@git archive --format=tar.gz --prefix=hv-pviommu-$(VERSION)/ \
+		-o $(tarball) HEAD
+	@ls $(tarball)
+
+deb: dist ## build Debian packages from that, into build/deb
+	@tests/lib/deps.sh dpkg-dev debhelper dh-dkms
+	@rm -rf $(HVP_BUILD)/deb && mkdir -p $(HVP_BUILD)/deb
+	@tar -C $(HVP_BUILD)/deb -xf $(tarball)
+	@cd $(HVP_BUILD)/deb/hv-pviommu-$(VERSION) && \
+		env -u MAKEFLAGS dpkg-buildpackage -us -uc >../log 2>&1 || { \
+		tail -n 30 ../log >&2; \
+		echo "cannot build the packages, see $(HVP_BUILD)/deb/log" >&2; \
+		exit 1; }
+	@rm -r $(HVP_BUILD)/deb/hv-pviommu-$(VERSION)
+	@ls $(HVP_BUILD)/deb/*.deb
 
 hvsim: deps ## build the test host, build/hvsim/hvsim
 	@$(MAKE) --no-print-directory -C tests/hvsim O=$(HVP_BUILD)/hvsim

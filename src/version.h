@@ -5,6 +5,6 @@
 #ifndef HVP_VERSION_H
 #define HVP_VERSION_H
 
-#define HVP_VERSION "0.3.0"
+#define HVP_VERSION "0.4.0"
 
 #endif
