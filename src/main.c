@@ -140,6 +140,11 @@ module_exit(hv_pviommu_exit);
 #ifdef HVP_CANARY_NO_FLUSH
 MODULE_INFO(canary, "built without IOTLB flushes: not safe to use");
 #endif
+/*
+ * Udev loads it on Hyper-V machines, whether a bus of its devices is there yet
+ * or not. No device of the machine itself would do: vPCI buses come and go.
+ */
+MODULE_ALIAS("dmi:*:svnMicrosoftCorporation:pnVirtualMachine:*");
 MODULE_DESCRIPTION("Hyper-V para-virtual IOMMU for guests");
 MODULE_AUTHOR("hv-pviommu developers");
 MODULE_VERSION(HVP_VERSION);

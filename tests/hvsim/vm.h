@@ -17,6 +17,8 @@
 #define ROOT_PAGES_GPA	0xc0000ULL	/* --root: pages the host provides */
 #define ACPI_GPA	0xe0000ULL
 #define ACPI_SIZE	0x8000ULL
+#define SMBIOS_GPA	0xf0000ULL	/* where kernels without EFI look */
+#define SMBIOS_SIZE	0x1000ULL
 #define RESET_STUB_GPA	0xffff0ULL
 #define MMIO_LOW_BASE	0xe0000000ULL
 #define MMIO_LOW_SIZE	0x10000000ULL
@@ -42,6 +44,7 @@ struct machine_config {
 	bool isolated;		/* looks like a confidential (VBS) VM */
 	bool root;		/* looks like a root partition */
 	bool l1vh;		/* looks like one that may create others */
+	const char *sys_vendor;	/* in the SMBIOS tables */
 	bool panic_exit;	/* end the run when the guest reports a crash */
 	unsigned long boots;	/* resets so far */
 };
@@ -144,6 +147,10 @@ void boot_load(struct vm *vm, const char *kernel, const char *initrd,
 /* ---- acpi.c ---- */
 
 void acpi_build(struct vm *vm);
+
+/* ---- smbios.c ---- */
+
+void smbios_build(struct vm *vm);
 
 /* ---- cpuid.c ---- */
 
