@@ -10,6 +10,7 @@
 
 "$top/tests/lib/deps.sh" rpm rpmlint cpio file || bail_out "no packages"
 version=$(cat "$top/VERSION")
+commit=$(git -C "$top" rev-parse HEAD)
 scratch=$build/test-rpm
 trap 'as_root rm -rf "$scratch"' EXIT
 as_root rm -rf "$scratch"
@@ -72,7 +73,7 @@ for p in "$dkms" "$tools"; do
 			"$top/src/modprobe.d/hv-pviommu.conf"
 		result $? "dkms: modprobe.d is that of src"
 		is "$(cat "$scratch/unpacked/usr/src/hv-pviommu-$version/src/commit")" \
-			"$(git -C "$top" rev-parse HEAD)" "dkms: names its commit"
+			"$commit" "dkms: names its commit"
 	fi
 	rm -rf "$scratch/unpacked"
 done
@@ -188,7 +189,7 @@ lifecycle() {
 	unlike "$output" 'hv-pviommu: (6|.*(failed|no headers))' \
 		"$suite: no other complaint"
 	is "$(module commit) $(module name)" \
-		"$(git -C "$top" rev-parse HEAD) hv_pviommu" \
+		"$commit hv_pviommu" \
 		"$suite: the module names its commit"
 	modprobed=$(in_root lsinitrd "/boot/initramfs-$kernel.img")
 	like "$modprobed" 'modprobe.d/hv-pviommu.conf' \
