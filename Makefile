@@ -12,6 +12,10 @@ PAHOLE ?= pahole
 no_btf = $(if $(wildcard $(KDIR)/vmlinux),$(if $(shell command -v \
 	$(PAHOLE)),,CONFIG_DEBUG_INFO_BTF_MODULES=))
 
+# Which kernels the boot cases run on: tests/run --list-kernels
+KERNELS ?= 6.1
+CORE_KERNELS ?= $(filter-out $(KERNELS),6.12 7.3)
+
 export HVP_BUILD ?= $(CURDIR)/build
 VERSION := $(shell cat VERSION)
 tarball := $(HVP_BUILD)/dist/hv-pviommu-$(VERSION).tar.gz
@@ -69,9 +73,12 @@ static: deps ## compiler and sparse warnings, kernel-doc, layers, documentation
 	@tests/run --build
 	@prove -e bash tests/static/run
 
-boot: deps ## boot cases (TAP under prove); JOBS=N at a time
-	@tests/run --build
-	@prove -j $(JOBS) --timer -e 'tests/run --no-build' tests/cases/*.sh
+boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time
+	@for k in $(KERNELS) $(CORE_KERNELS); do \
+		tests/run --kernel $$k --build || exit 1; done
+	@tests/run --matrix $(HVP_BUILD)/matrix '$(KERNELS)' '$(CORE_KERNELS)'
+	@cd $(HVP_BUILD)/matrix && prove -j $(JOBS) --timer \
+		-e '$(CURDIR)/tests/run --no-build' */*.sh
 
 check-packages: deps ## install real packages into real root filesystems, and boot those
 	@prove --timer -e bash tests/packaging/*.sh
@@ -106,5 +113,5 @@ clean: ## remove what was built (the download cache stays)
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 	@echo
-	@echo 'Single boot cases: tests/run --list, tests/run [--kernel 6.1] CASE...'
+	@echo 'Single boot cases: tests/run --list, tests/run [--kernel NAME] CASE...'
 	@echo 'HVSIM_ACCEL=kvm|tcg decides where guests run (default: what works here)'

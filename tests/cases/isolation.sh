@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+#: core
 #: summary DMA to what is not mapped, not writable, or another device's
 #: hvsim --device dmaprobe --device dmaprobe
 #: append iommu.strict=1

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+#: core
 #: summary fio with crc32c verification on NVMe, strict and lazy
 #: hvsim --device nvme,size=128M
 #: uses fio

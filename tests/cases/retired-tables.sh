@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+#: core
 #: summary page tables that an unmap frees are not walked any more
 #: hvsim --device dmaprobe --iommu pgsizes=4k,listwalk=0
 #: append iommu.strict=1

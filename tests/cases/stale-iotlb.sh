@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+#: core
 #: summary strict mode: no access outlives its unmap, a new page is seen
 #: hvsim --device dmaprobe
 #: append iommu.strict=1

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+#: core
 #: summary vfio-pci from user space, without no-IOMMU mode
 #: hvsim --device dmaprobe
 

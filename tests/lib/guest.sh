@@ -12,8 +12,7 @@ build_module() {
 	[ "$flavour" = incore ] && flags=(KCFLAGS=-DCONFIG_HYPERV_PVIOMMU=1)
 	mkdir -p "$dir"
 	cp -pru "$top/src" "$top/include" "$dir/" || return 1
-	make -s -C "$(kernel_headers "$kernel")" M="$dir/src" W=1 \
-		"${flags[@]}" modules >"$dir/build.log" 2>&1 || {
+	kernel_make "$kernel" -s M="$dir/src" W=1 "${flags[@]}" modules >"$dir/build.log" 2>&1 || {
 		cat "$dir/build.log" >&2
 		return 1
 	}
@@ -80,9 +79,9 @@ build_initramfs() {
 	# shellcheck disable=SC2086
 	copy_modules "$kernel" "$tree" $guest_modules || return 1
 	cp "$build/module-$kernel-plain/src/hv_pviommu.ko" \
-		"$build/guest-ko-$kernel/dmaprobe.ko" \
-		"$build/guest-ko-$kernel/apitest/apitest.ko" \
-		"$build/guest-ko-$kernel/other/otheriommu.ko" \
+		"$build/guest-ko-$(kernel_release "$kernel")/dmaprobe.ko" \
+		"$build/guest-ko-$(kernel_release "$kernel")/apitest/apitest.ko" \
+		"$build/guest-ko-$(kernel_release "$kernel")/other/otheriommu.ko" \
 		"$tree/lib/modules/$rel/updates/" || return 1
 	# To be named by its file: there cannot be two modules of one name.
 	cp "$build/module-$kernel-incore/src/hv_pviommu.ko" \
@@ -131,9 +130,9 @@ build_all() {
 		2>&1 || { cat "$build/hvsim.log" >&2; return 1; }
 	build_module "$kernel" plain || return 1
 	make -s -C "$top/tests/guest" O="$build/guest" \
-		KO="$build/guest-ko-$kernel" \
+		KO="$build/guest-ko-$(kernel_release "$kernel")" \
 		SYMVERS="$build/module-$kernel-plain/src/Module.symvers" \
-		KDIR="$(kernel_headers "$kernel")" >"$build/guest.log" 2>&1 ||
+		KMAKE="$top/tests/lib/kmake $kernel" >"$build/guest.log" 2>&1 ||
 		{ cat "$build/guest.log" >&2; return 1; }
 	make -s -C "$top/src/tools" O="$build/guest-tools" LDFLAGS=-static \
 		>>"$build/guest.log" 2>&1 ||
