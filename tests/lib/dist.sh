@@ -58,10 +58,11 @@ spdx() {
 }
 
 command -v git >/dev/null || fail "needs git"
-error=$("${git[@]}" rev-parse --verify -q HEAD 2>&1 >/dev/null) ||
-	fail "no git checkout here, or nothing is committed in it;" \
-		"an unpacked tarball is a release already. $error"
-commit=$("${git[@]}" rev-parse HEAD)
+# Not one in which this directory only happens to be.
+prefix=$("${git[@]}" rev-parse --show-prefix) && [ -z "$prefix" ] ||
+	fail "no git checkout here; an unpacked tarball is a release already"
+commit=$("${git[@]}" rev-parse --verify HEAD) ||
+	fail "nothing is committed here"
 time=$("${git[@]}" show -s --format=%ct HEAD)
 version=$("${git[@]}" show HEAD:VERSION) || exit 1
 [ "$version" = "$(cat "$top/VERSION")" ] ||
