@@ -130,7 +130,7 @@ check_kernel_upgrade() {
 	runs "$suite: kernel upgrade: installed" apt install $1
 	new=$(kernels "$root" | grep -vx "$kernel")
 	if [ $# -gt 1 ]; then
-		like "$output" "$new.*skipped.*headers" \
+		like "$output" "$(quote "$new").*skipped.*headers" \
 			"$suite: no headers: the log says so"
 		gone "$new" "no headers"
 
@@ -138,7 +138,7 @@ check_kernel_upgrade() {
 		ready "$new" "$version" "headers, after their kernel"
 	else
 		ready "$new" "$version" "kernel upgrade"
-		is "$(grep -c 'Generating.*/boot/initrd.img-'"${new//+/\\+}" \
+		is "$(grep -c 'Generating.*/boot/initrd.img-'"$(quote "$new")" \
 			<<<"$output")" 1 \
 			"$suite: kernel upgrade: one initramfs is enough"
 	fi
@@ -157,9 +157,9 @@ check_suite() {
 	runs "$suite: upgrade" apt install "$scratch"/next/*.deb
 	ready "$kernel" "$next_version" upgrade
 	ready "$new" "$next_version" upgrade
-	is "$(ls "$root/var/lib/dkms/hv-pviommu" | grep -v '^kernel') $(cd \
-		"$root/usr/src" && ls -d hv-pviommu*)" \
-		"$next_version hv-pviommu-$next_version" \
+	is "$(cd "$root" && echo var/lib/dkms/hv-pviommu/[0-9]* \
+		usr/src/hv-pviommu*)" \
+		"var/lib/dkms/hv-pviommu/$next_version usr/src/hv-pviommu-$next_version" \
 		"$suite: upgrade: nothing of the old version is left"
 
 	runs "$suite: remove" apt remove hv-pviommu-dkms hv-pviommu-tools

@@ -30,9 +30,6 @@ headers_for() {
 	as_root ln -sfn "${dir#"$root"}" "$root/lib/modules/$1/build"
 }
 
-# A text as a regular expression.
-quote() { sed 's/[.+*?()]/\\&/g' <<<"$1"; }
-
 # skips KERNEL WHY: DKMS does not build for it, and does not call that an error
 skips() {
 	dkms build -m hv-pviommu -v "$version" -k "$1" >"$scratch/log" 2>&1
