@@ -52,8 +52,11 @@ stage() {
 	as_root chmod 755 "$2/usr/sbin/uname"
 }
 
+# A text as a regular expression.
+quote() { sed 's/[.+*?()]/\\&/g' <<<"$1"; }
+
 # Kernels of a root.
-kernels() { (cd "$1/boot" && ls -- vmlinuz-* | sed 's/^vmlinuz-//'); }
+kernels() { (cd "$1/boot" && printf '%s\n' vmlinuz-* | sed 's/^vmlinuz-//'); }
 
 # module ROOT KERNEL: where DKMS has installed it.
 module() {
