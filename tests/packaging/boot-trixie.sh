@@ -26,6 +26,10 @@ proof_boot 3 poweroff '^6\.12\.' "Secure Boot, key enrolled" \
 disk_hvsim=
 like "$(tr -d '\r' <"$disk/3/console")" \
 	'Kernel is locked down from EFI Secure Boot' "it was Secure Boot"
+# What hvsim counted, as the guest could not ask it.
+like "$(cat "$disk/3/log")" '^stage-1 translated DMA accesses +[1-9]' \
+	"the disk's DMA was translated"
+like "$(cat "$disk/3/log")" '^untranslated DMA accesses +0$' "all of it"
 
 # The upgrade of boot-bookworm.sh is one inside the guest; a second would take
 # as long again.
