@@ -227,8 +227,8 @@ enum option_id {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_DEVICE,
 	OPT_IOMMU, OPT_VPCI_MAX, OPT_VPCI_UNCLEAN, OPT_VMBUS_MAX, OPT_CONSOLE,
 	OPT_INTERACTIVE, OPT_RESULTS, OPT_TRACE, OPT_MASK, OPT_ISOLATED,
-	OPT_ROOT, OPT_L1VH, OPT_SYS_VENDOR, OPT_EJECT_LIMIT, OPT_ON_RESET,
-	OPT_ON_PANIC, OPT_KEEP_GOING, OPT_STRICT_EXIT, OPT_COUNTS,
+	OPT_ROOT, OPT_L1VH, OPT_SYS_VENDOR, OPT_SECURE_BOOT, OPT_MOK,
+	OPT_EJECT_LIMIT, OPT_ON_RESET, OPT_ON_PANIC, OPT_KEEP_GOING, OPT_STRICT_EXIT, OPT_COUNTS,
 	OPT_TIMEOUT, OPT_VERBOSE, OPT_HELP,
 };
 
@@ -274,6 +274,10 @@ static const struct option_info {
 	  "look like a partition that may create others" },
 	{ OPT_SYS_VENDOR, "sys-vendor", "TEXT",
 	  "manufacturer of the system (default: Microsoft Corporation)" },
+	{ OPT_SECURE_BOOT, "secure-boot", NULL,
+	  "look like started by EFI firmware under Secure Boot" },
+	{ OPT_MOK, "mok", "FILE",
+	  "a certificate (DER) that the machine's owner has enrolled" },
 	{ OPT_EJECT_LIMIT, "eject-limit", "SECONDS",
 	  "do an eject by force that is not answered (default: never)" },
 	{ OPT_ON_RESET, "on-reset", "exit|reboot",
@@ -380,6 +384,12 @@ static void apply_option(const struct option_info *o, const char *arg)
 			die("--%s needs a name", o->name);
 		opt.machine.sys_vendor = arg;
 		break;
+	case OPT_SECURE_BOOT:
+		opt.machine.secure_boot = true;
+		break;
+	case OPT_MOK:
+		opt.machine.mok = arg;
+		break;
 	case OPT_EJECT_LIMIT:
 		opt.eject_limit = (unsigned)parse_number(o->name, arg, 0, 3600);
 		break;
@@ -437,6 +447,8 @@ static void parse_options(int argc, char **argv)
 		die("no --kernel given, try --help");
 	if (opt.machine.root && opt.machine.nr_vcpus != 1)
 		die("--root needs --cpus 1: a root partition starts further processors itself");
+	if (opt.machine.mok && !opt.machine.secure_boot)
+		die("--mok needs --secure-boot: without it no kernel trusts the key");
 	if (opt.machine.root && opt.machine.isolated)
 		die("--root and --isolated exclude each other");
 }

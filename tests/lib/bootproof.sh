@@ -43,9 +43,10 @@ proof_install() {
 	root_apt "$root" clean
 }
 
-# proof_disk STEPS...: the disk, whose boot N does the N-th of these.
+# proof_disk STEPS...: the disk, whose boot N does the N-th of these; empty ones
+# are of a disk before.
 proof_disk() {
-	local n=0 s
+	local n=0 s first=
 	disk_stage "$root" "$top/tests/guest/packages.sh" || return 1
 	{
 		printf 'UPGRADE="%s"\nUPGRADE_FROM="%s"\n' "${upgrade-}" \
@@ -53,7 +54,9 @@ proof_disk() {
 		for s; do
 			n=$((n + 1))
 			printf 'STEPS_%s="%s"\n' $n "$s"
+			[ -z "$s" ] || : "${first:=$n}"
 		done
+		echo "FIRST=$first"
 	} | as_root tee "$root/usr/local/lib/hvp-test/steps" >/dev/null
 	runs "the root becomes a disk" disk_image "$root" "$disk" 3000
 }

@@ -28,14 +28,31 @@ disk_stage() {
 		>"$build/guest.log" 2>&1 ||
 		{ cat "$build/guest.log" >&2; return 1; }
 	as_root mkdir -p "$lib" &&
-		as_root cp "$build/guest/hvctl" "$root/usr/local/bin/" &&
-		as_root cp "$top/tests/guest/t.sh" "$lib/" &&
+		as_root cp "$build/guest/hvctl" "$top/tests/guest/t.sh" \
+			"$lib/" &&
 		as_root cp "$2" "$lib/stage" || return 1
+	# What a locked-down kernel does not let out through I/O ports goes onto
+	# the disk.
+	as_root tee "$root/usr/local/bin/hvctl" >/dev/null <<'END'
+#!/bin/sh
+if ! grep -qsE '\[(integrity|confidentiality)\]' /sys/kernel/security/lockdown
+then
+	exec /usr/local/lib/hvp-test/hvctl "$@"
+fi
+if [ "$1" != tap ]; then
+	echo "hvctl: this kernel is locked down" >&2
+	exit 1
+fi
+shift
+echo "$*" >>/var/lib/hvp-results
+END
+	as_root chmod 755 "$root/usr/local/bin/hvctl"
 	# A stage that dies must not leave the machine running.
 	as_root tee "$lib/run" >/dev/null <<'END'
 #!/bin/sh
 # The stage, a line that says that it is over, and the end of the machine.
 lib=/usr/local/lib/hvp-test
+rm -f /var/lib/hvp-results
 echo poweroff >/run/hvp-next
 sh -c "set -u; . $lib/t.sh; . $lib/stage"
 code=$?
@@ -70,9 +87,11 @@ END
 	echo hvp-test | as_root tee "$root/etc/hostname" >/dev/null
 }
 
-# The build directory that root_run mounts is not part of the image.
 disk_image() {
 	local root=$1 disk=$2 mib=$3
+	# Where root_run mounts the build directory.
+	(cd "$root" && as_root rmdir -p --ignore-fail-on-non-empty \
+		".$build") || return 1
 	mkdir -p "$disk"
 	rm -f "$disk/image"
 	as_root mke2fs -q -t ext4 -U "$disk_uuid" -L root -E \
@@ -123,6 +142,8 @@ disk_boot() {
 		2>"$dir/log"
 	status=$?
 	rm -f "$dir/vmlinuz" "$dir/initrd.img"
+	disk_file "$disk/image" /var/lib/hvp-results "$dir/results.disk" &&
+		cat "$dir/results.disk" >>"$dir/results"
 	return 0
 }
 
