@@ -29,9 +29,7 @@ devices_work() {
 # same.
 load_late() {
 	local dev
-	for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
-		insmod "$(modinfo -n $m)" || give_up "insmod $m"
-	done
+	load_pci
 	wait_nvme
 	dev=$(nvme_dev)
 	echo "$dev" >/sys/bus/pci/drivers/nvme/unbind
