@@ -58,9 +58,9 @@ fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
 	@tests/lib/deps.sh clang libclang-rt-dev
 	@$(MAKE) --no-print-directory -C tests/fuzz O=$(HVP_BUILD)/fuzz fuzz
 
-static: deps ## compiler and sparse warnings, kernel-doc, layers, documentation
+static: deps ## compiler and sparse warnings, compile probes, layers, documentation
 	@tests/run --build
-	@prove -e bash tests/static/run
+	@prove -e bash tests/static/run tests/static/compat
 
 boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time
 	@for k in $(KERNELS) $(CORE_KERNELS); do \

@@ -34,7 +34,7 @@ static bool is_vm_suitable(void)
 {
 	if (!hv_is_hyperv_initialized())
 		return false;
-	if (IS_ENABLED(CONFIG_HYPERV_PVIOMMU)) {
+	if (hvp_compat_has_own_driver()) {
 		pr_info("this kernel has a pvIOMMU driver of its own\n");
 		return false;
 	}
