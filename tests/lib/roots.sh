@@ -89,7 +89,7 @@ root_base_make() {
 	as_root chmod 755 "$dir.new/usr/sbin/policy-rc.d"
 	printf '%s;\n' 'Acquire::Languages "none"' 'APT::Sandbox::User "root"' \
 		'Acquire::Check-Valid-Until "false"' |
-		as_root tee "$dir.new/etc/apt/apt.conf.d/90hv-pviommu" >/dev/null
+		as_root tee "$dir.new/etc/apt/apt.conf.d/90tests" >/dev/null
 	root_apt "$dir.new" update && root_apt "$dir.new" dist-upgrade &&
 		as_root mv "$dir.new" "$dir"
 }
