@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The RPM packages: what is in them, and what they do in Debian roots with
 # dkms 3.0 (bookworm) and 3.2 (trixie), dracut, and a kernel: installation,
-# upgrade to the same and to another version, failures, removal.
+# upgrade to the same and to another version, failures, removal. With releases
+# as arguments only those.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$top/tests/lib/roots.sh"
@@ -248,6 +249,7 @@ lifecycle() {
 	as_root rm -rf "$root"
 }
 
-lifecycle bookworm
-lifecycle trixie
+for s in ${*:-bookworm trixie}; do
+	lifecycle "$s"
+done
 done_testing
