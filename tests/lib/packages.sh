@@ -5,14 +5,16 @@
 
 version=$(cat "$top/VERSION")
 
-# debs DIR: builds the packages and puts them there. Of what is committed.
+# debs DIR: builds the packages of what is committed, and puts them there, with
+# the tarball that they are made from as dist.tar.gz.
 debs_make() {
 	make -s -C "$top" deb >"$build/deb.log" 2>&1 || {
 		tail -n 20 "$build/deb.log" >&2
 		return 1
 	}
 	rm -rf "$1"
-	cp -r "$build/deb" "$1"
+	cp -r "$build/deb" "$1" &&
+		cp "$build/dist/hv-pviommu-$version.tar.gz" "$1/dist.tar.gz"
 }
 debs() {
 	git -C "$top" diff --quiet HEAD 2>/dev/null ||

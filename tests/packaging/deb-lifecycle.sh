@@ -71,7 +71,7 @@ gone() {
 next_debs() {
 	local dir=$scratch/next next=$version.1
 	mkdir -p "$dir"
-	tar -C "$dir" -xf "$build/dist/hv-pviommu-$version.tar.gz" &&
+	tar -C "$dir" -xf "$scratch/debs/dist.tar.gz" &&
 		mv "$dir/hv-pviommu-$version" "$dir/src" &&
 		(
 			cd "$dir/src" &&
