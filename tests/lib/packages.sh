@@ -75,13 +75,15 @@ initrd() { root_run "$1" lsinitramfs "/boot/initrd.img-$2"; }
 field() { root_run "$1" modinfo -k "$2" -F "$3" hv_pviommu; }
 
 # snapshot ROOT: all that a package may leave behind. What is in an initramfs
-# counts by name, as it has times in it.
+# counts by name, as it has times in it. The key of DKMS stays: it is that of
+# the machine, and enrolled in its firmware.
 snapshot() {
 	local k
 	(
 		cd "$1" && as_root find . -xdev \( -path ./proc -o -path ./sys \
 			-o -path ./dev -o -path ./run -o -path ./tmp \
 			-o -path ./var/cache -o -path ./var/log \
+			-o -path './var/lib/dkms/mok.*' \
 			-o -path ./var/lib/apt -o -path ./var/lib/dpkg \
 			-o -path ".$build" \) -prune -o \
 			\( -type f ! -path './boot/initrd.img-*' \
