@@ -67,6 +67,13 @@ gone() {
 		"$suite: $2: nor in its initramfs"
 }
 
+# Files with our name; but not those of the tests, in the build directory and
+# in the configuration of apt.
+leftovers() {
+	(cd "$root" && find . -xdev -iname '*hv[-_]pviommu*' \
+		! -path ".$build/*" ! -path './etc/apt/*')
+}
+
 # A second version of the packages: the next release.
 next_debs() {
 	local dir=$scratch/next next=$version.1
@@ -165,14 +172,12 @@ check_suite() {
 	runs "$suite: remove" apt remove hv-pviommu-dkms hv-pviommu-tools
 	gone "$kernel" remove
 	gone "$new" remove
-	is "$(cd "$root" && find etc usr var/lib lib/modules -xdev \
-		-iname '*hv[-_]pviommu*' ! -path '*/dpkg/info/*')" \
-		etc/kernel/header_postinst.d/hv-pviommu \
+	is "$(leftovers | grep -v '/dpkg/info/')" \
+		./etc/kernel/header_postinst.d/hv-pviommu \
 		"$suite: remove: a configuration file is left, no more"
 	runs "$suite: purge, when removed" \
 		apt purge hv-pviommu-dkms hv-pviommu-tools
-	is "$(cd "$root" && find . -xdev -iname '*hv[-_]pviommu*' \
-		! -path ".$build/*")" "" "$suite: purge: nothing is left"
+	is "$(leftovers)" "" "$suite: purge: nothing is left"
 	is "$(state hv-pviommu-dkms)$(state hv-pviommu-tools)" "" \
 		"$suite: purge: dpkg has forgotten them"
 }
