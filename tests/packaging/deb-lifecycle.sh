@@ -60,18 +60,25 @@ check_order() {
 		"$suite: $1: also in the initramfs"
 }
 
-# gone KERNEL WHEN
+# gone KERNEL WHEN [REGEX]: no file of the initramfs matches, either
 gone() {
 	is "$(module "$root" "$1")" "" "$suite: $2: no module for $1"
-	unlike "$(initrd "$root" "$1")" 'hv.pviommu' \
+	unlike "$(initrd "$root" "$1")" "${3:-hv.pviommu}" \
 		"$suite: $2: nor in its initramfs"
+}
+
+# Files with our name; but not those of the tests, in the build directory and
+# in the configuration of apt.
+leftovers() {
+	(cd "$root" && find . -xdev -iname '*hv[-_]pviommu*' \
+		! -path ".$build/*" ! -path './etc/apt/*')
 }
 
 # A second version of the packages: the next release.
 next_debs() {
 	local dir=$scratch/next next=$version.1
 	mkdir -p "$dir"
-	tar -C "$dir" -xf "$build/dist/hv-pviommu-$version.tar.gz" &&
+	tar -C "$dir" -xf "$scratch/debs/dist.tar.gz" &&
 		mv "$dir/hv-pviommu-$version" "$dir/src" &&
 		(
 			cd "$dir/src" &&
@@ -132,7 +139,7 @@ check_kernel_upgrade() {
 	if [ $# -gt 1 ]; then
 		like "$output" "$(quote "$new").*skipped.*headers" \
 			"$suite: no headers: the log says so"
-		gone "$new" "no headers"
+		gone "$new" "no headers" 'hv_pviommu\.ko'
 
 		runs "$suite: headers: installed" apt install $2
 		ready "$new" "$version" "headers, after their kernel"
@@ -165,14 +172,12 @@ check_suite() {
 	runs "$suite: remove" apt remove hv-pviommu-dkms hv-pviommu-tools
 	gone "$kernel" remove
 	gone "$new" remove
-	is "$(cd "$root" && find etc usr var/lib lib/modules -xdev \
-		-iname '*hv[-_]pviommu*' ! -path '*/dpkg/info/*')" \
-		etc/kernel/header_postinst.d/hv-pviommu \
+	is "$(leftovers | grep -v '/dpkg/info/')" \
+		./etc/kernel/header_postinst.d/hv-pviommu \
 		"$suite: remove: a configuration file is left, no more"
 	runs "$suite: purge, when removed" \
 		apt purge hv-pviommu-dkms hv-pviommu-tools
-	is "$(cd "$root" && find . -xdev -iname '*hv[-_]pviommu*' \
-		! -path ".$build/*")" "" "$suite: purge: nothing is left"
+	is "$(leftovers)" "" "$suite: purge: nothing is left"
 	is "$(state hv-pviommu-dkms)$(state hv-pviommu-tools)" "" \
 		"$suite: purge: dpkg has forgotten them"
 }

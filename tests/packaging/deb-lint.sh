@@ -42,7 +42,7 @@ check_reproducible() {
 	local dir="$scratch/another place" name
 	"$top/tests/lib/deps.sh" faketime || bail_out "no faketime"
 	mkdir -p "$dir"
-	tar -C "$dir" -xf "$build/dist/hv-pviommu-$version.tar.gz"
+	tar -C "$dir" -xf "$scratch/debs/dist.tar.gz"
 	find "$dir" -exec touch -d '2001-01-01' {} +
 	(
 		umask 027

@@ -197,9 +197,11 @@ refuses() {
 }
 
 mkdir -p "$scratch"
-make -s -C "$top" dist >"$scratch/log" 2>&1 &&
-	cp "$build/dist/hv-pviommu-$version.tar.gz" "$scratch/dist.tar.gz" ||
-	bail_out "no tarball: $(tail -n 3 "$scratch/log")"
+make_dist() {
+	make -s -C "$top" dist >"$scratch/log" 2>&1 &&
+		cp "$build/dist/hv-pviommu-$version.tar.gz" "$scratch/dist.tar.gz"
+}
+with_lock deb make_dist || bail_out "no tarball: $(tail -n 3 "$scratch/log")"
 
 check_versions
 suite=bookworm
