@@ -158,13 +158,13 @@ refused() {
 	show_tool
 }
 
-# What is left of our packages in the file system: neither files nor the module
-# in an initramfs.
+# What is left of our packages in the file system: neither files (but for apt's
+# configuration, which is roots.sh's) nor the module in an initramfs.
 leftovers() {
 	local i
 	find / -xdev \( -path /usr/local -o -path /proc \) \
 		-prune -o \( -name '*hv[-_]pviommu*' ! -path '/var/log/*' \
-		\) -print
+		! -path '/etc/apt/*' \) -print
 	for i in /boot/initrd.img-*; do
 		lsinitramfs "$i" | grep -i 'hv[-_]pviommu' | sed "s|^|$i: |"
 	done

@@ -37,7 +37,7 @@ proof_install() {
 		"$d/$(cd "$root$d" && echo hv-pviommu-tools_*.deb)"
 	as_root rm -rf "${root:?}$d"
 	like "$(root_run "$root" dkms status -m hv-pviommu)" \
-		"$kernel.*: installed" "DKMS has built the module for $kernel"
+		"${kernel//[.+]/.}.*: installed" "DKMS has built the module for $kernel"
 	like "$(root_run "$root" lsinitramfs "/boot/initrd.img-$kernel")" \
 		'updates/dkms/hv_pviommu\.ko' "the initramfs has it"
 	root_apt "$root" clean

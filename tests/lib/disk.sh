@@ -85,6 +85,9 @@ END
 	echo "UUID=$disk_uuid / ext4 errors=remount-ro 0 1" |
 		as_root tee "$root/etc/fstab" >/dev/null
 	echo hvp-test | as_root tee "$root/etc/hostname" >/dev/null
+	# Processors of guests are slow here.
+	echo COMPRESSLEVEL=1 | as_root tee \
+		"$root/etc/initramfs-tools/conf.d/hvp-test" >/dev/null
 }
 
 disk_image() {
