@@ -60,9 +60,11 @@ l1vh)
 	;;
 isolated)
 	declines "isolated VM" "not for an isolated VM" 0 modprobe hv_pviommu
-	# 6.1 takes no vPCI bus there.
+	# The kernel takes no vPCI bus there.
 	load_all
-	check "pci-hyperv loads all the same" loaded pci_hyperv
+	is_builtin pci-hyperv || check "pci-hyperv loads all the same" \
+		loaded pci_hyperv
+	check_not "there is no vPCI device" nvme_dev
 	check_not "the module does not stay" loaded hv_pviommu
 	is "$(all_calls)" 0 "the pvIOMMU was not asked at all"
 	;;
