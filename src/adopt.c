@@ -377,6 +377,7 @@ static int notify(struct notifier_block *nb, unsigned long action, void *data)
 			schedule_adoption();
 		break;
 	case BUS_NOTIFY_REMOVED_DEVICE:
+		hvp_vpci_forget(to_pci_dev(dev));
 		if (forget_device(dev))
 			schedule_adoption();
 		break;

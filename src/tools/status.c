@@ -27,7 +27,7 @@ static const struct {
 	const char *reason;
 	const char *text;
 } reasons[] = {
-	{ "in-use", "a driver had it when the module came" },
+	{ "in-use", "its driver came before the module: unbind and bind it" },
 	{ "not-offered", "the host does not translate it" },
 	{ "duplicate-id", "another device has the same logical id" },
 	{ "refused", "the host or the kernel refused it, see the log" },

@@ -38,7 +38,7 @@ vfio() {
 }
 
 # The buses are scanned first, as where pci-hyperv is built in.
-load_pci_first
+load_pci
 wait_nvme
 load_dmaprobe
 nvme=$(nvme_dev)

@@ -178,10 +178,10 @@ rmmod dmaprobe
 check "to identity" set_type identity
 host_fails attach INSUFFICIENT_MEMORY 1 all
 host_fails detach INSUFFICIENT_MEMORY 1 all
-rmmod pci_hyperv
+unload_pci
 rmmod hv_pviommu
 hvctl iommu fail clear
-insmod "$(modinfo -n pci-hyperv)" || give_up "insmod pci-hyperv"
+load_pci
 modprobe dmaprobe
 check "without the module" wait_for 30 test -e "/dev/dmaprobe-$a"
 is "$(attached)" identity "the device is left in a domain"
@@ -203,7 +203,7 @@ cut_off "with the module"
 # The device goes, the host stays, and does not block it: detached is as good.
 rmmod dmaprobe
 host_fails attach INSUFFICIENT_MEMORY 1 all
-rmmod pci_hyperv
+unload_pci
 hvctl iommu fail clear
 is "$(attached) $(ats dmaprobe0)" "detached off" "not blocked, but detached"
 rmmod hv_pviommu

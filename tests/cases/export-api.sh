@@ -50,9 +50,7 @@ pa=0x20004000 pb=0x20014000 pn=0x10004000
 check_not "without hv_pviommu it does not load" insmod "$(modinfo -n apitest)"
 check_not "hv_pviommu declines" modprobe hv_pviommu disable=1
 check_not "it does not load then, either" insmod "$(modinfo -n apitest)"
-for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
-	insmod "$(modinfo -n $m)" || give_up "insmod $m"
-done
+load_pci
 wait_nvme
 check "modprobe apitest" modprobe apitest
 check "hv_pviommu came with it" loaded hv_pviommu
@@ -151,7 +149,7 @@ ids "and goes with the bus"
 api hold $a >/dev/null
 is "$(api register $a $pa) $(api register $b $pb)" "0 0" "registered for good"
 check_not "rmmod hv_pviommu is refused" rmmod hv_pviommu
-rmmod pci_hyperv || give_up "rmmod pci_hyperv"
+unload_pci || give_up "the buses go"
 is "$(api id $a)" $ENODEV "without pci-hyperv there are no ids"
 check_not "rmmod is refused as long as its symbols are in use" \
 	rmmod hv_pviommu

@@ -43,7 +43,7 @@ up() {
 
 down() {
 	rmmod dmaprobe
-	rmmod pci_hyperv || give_up "rmmod pci_hyperv"
+	unload_pci || give_up "the buses go"
 	rmmod hv_pviommu || give_up "rmmod hv_pviommu"
 }
 
@@ -106,7 +106,7 @@ said() { is "$(dmesg | grep -cE "hv_pviommu: .*$2")" "$1" "$3"; }
 
 # ---- when the module loads ----
 
-insmod "$(modinfo -n hv_vmbus)" || give_up "insmod hv_vmbus"
+load_vmbus
 
 fresh
 host_fails caps ACCESS_DENIED
@@ -234,7 +234,7 @@ if since 6.12; then
 else
 	is "$(attached)" "2 blocked" "the device is blocked"
 fi
-rmmod pci_hyperv
+unload_pci
 rmmod hv_pviommu
 is "$(ids)" "" "moves: no domain left in the host"
 
@@ -246,7 +246,7 @@ map_page "before a leak"
 before=$(attached)
 rmmod dmaprobe
 host_fails delete INSUFFICIENT_MEMORY 1 all
-rmmod pci_hyperv
+unload_pci
 said 1 "DELETE_DOMAIN 0x${before% *} .*0xb" \
 	"domain not deleted: the log says so"
 fresh
@@ -272,7 +272,7 @@ rmmod dmaprobe
 fresh
 host_fails attach INSUFFICIENT_MEMORY
 host_fails detach INSUFFICIENT_MEMORY
-check "neither blocked nor detached: the bus goes" rmmod pci_hyperv
+check "neither blocked nor detached: the bus goes" unload_pci
 said 1 "DELETE_DOMAIN 0x${before% *} .*0x19 \(OBJECT_IN_USE\)" \
 	"its domain stays"
 check "and the module" rmmod hv_pviommu
@@ -288,7 +288,7 @@ ends_clean "left attached"
 
 # With the device there already, the module loads or leaves nothing.
 replug
-insmod "$(modinfo -n pci-hyperv)" || give_up "insmod pci-hyperv"
+load_pci
 wait_for 10 probe_dev || give_up "the dmaprobe appears"
 fresh
 host_fails attach INSUFFICIENT_MEMORY

@@ -48,7 +48,7 @@ unload() { rmmod hv_pviommu; }
 
 driver=/sys/bus/pci/drivers/dmaprobe
 module=$(modinfo -n hv_pviommu)
-load_pci_first
+load_pci
 wait_nvme
 load_dmaprobe
 nvme=$(nvme_dev)
