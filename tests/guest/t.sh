@@ -14,6 +14,16 @@ modinfo() { /sbin/modinfo "$@"; }
 STAGE=$(sed -n 's/.*\bstage=\([0-9]*\).*/\1/p' /proc/cmdline)
 : "${STAGE:=$(($(hvctl boots) + 1))}"
 
+# since MAJOR.MINOR: this kernel is of that series or a later one
+since() {
+	local v=$(uname -r)
+	v=${v%%[!0-9.]*}.0
+	local major=${v%%.*}
+	v=${v#*.}
+	[ "$major" -gt "${1%.*}" ] ||
+		{ [ "$major" = "${1%.*}" ] && [ "${v%%.*}" -ge "${1#*.}" ]; }
+}
+
 pass() { hvctl tap "ok - $*"; }
 miss() { hvctl tap "not ok - $*"; }
 note() { hvctl tap "# $*"; }
