@@ -4,7 +4,6 @@
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 JOBS ?= 2
-W ?= 1
 
 # Where the headers have types of the kernel, kbuild wants to add those of the
 # module by pahole, and fails if that is missing.
@@ -29,7 +28,7 @@ modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 		exit 1; }
 	$(if $(no_btf),@echo "no pahole (Debian: package pahole):" \
 		"the module is built without BTF type information" >&2)
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/src W=$(W) $(no_btf) modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src $(no_btf) modules
 
 tools: ## build hv-pviommu, the status command
 	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools
