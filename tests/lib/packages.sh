@@ -5,14 +5,16 @@
 
 version=$(cat "$top/VERSION")
 
-# debs DIR: builds the packages and puts them there. Of what is committed.
+# debs DIR: builds the packages of what is committed, and puts them there, with
+# the tarball that they are made from as dist.tar.gz.
 debs_make() {
 	make -s -C "$top" deb >"$build/deb.log" 2>&1 || {
 		tail -n 20 "$build/deb.log" >&2
 		return 1
 	}
 	rm -rf "$1"
-	cp -r "$build/deb" "$1"
+	cp -r "$build/deb" "$1" &&
+		cp "$build/dist/hv-pviommu-$version.tar.gz" "$1/dist.tar.gz"
 }
 debs() {
 	git -C "$top" diff --quiet HEAD 2>/dev/null ||
@@ -52,8 +54,11 @@ stage() {
 	as_root chmod 755 "$2/usr/sbin/uname"
 }
 
+# A text as a regular expression.
+quote() { sed 's/[.+*?()]/\\&/g' <<<"$1"; }
+
 # Kernels of a root.
-kernels() { (cd "$1/boot" && ls -- vmlinuz-* | sed 's/^vmlinuz-//'); }
+kernels() { (cd "$1/boot" && printf '%s\n' vmlinuz-* | sed 's/^vmlinuz-//'); }
 
 # module ROOT KERNEL: where DKMS has installed it.
 module() {
@@ -70,13 +75,15 @@ initrd() { root_run "$1" lsinitramfs "/boot/initrd.img-$2"; }
 field() { root_run "$1" modinfo -k "$2" -F "$3" hv_pviommu; }
 
 # snapshot ROOT: all that a package may leave behind. What is in an initramfs
-# counts by name, as it has times in it.
+# counts by name, as it has times in it. The key of DKMS stays: it is that of
+# the machine, and enrolled in its firmware.
 snapshot() {
 	local k
 	(
 		cd "$1" && as_root find . -xdev \( -path ./proc -o -path ./sys \
 			-o -path ./dev -o -path ./run -o -path ./tmp \
 			-o -path ./var/cache -o -path ./var/log \
+			-o -path './var/lib/dkms/mok.*' \
 			-o -path ./var/lib/apt -o -path ./var/lib/dpkg \
 			-o -path ".$build" \) -prune -o \
 			\( -type f ! -path './boot/initrd.img-*' \

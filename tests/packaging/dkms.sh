@@ -25,7 +25,7 @@ build_log() {
 headers_for() {
 	local dir=$root/usr/src/linux-headers-$1
 	as_root cp -a "$root/usr/src/linux-headers-$kernel" "$dir"
-	as_root sed -i "$2" "$dir/.config"
+	as_root sed -i "$2" "$dir/.config" "$dir/include/config/auto.conf"
 	as_root mkdir -p "$root/lib/modules/$1"
 	as_root ln -sfn "${dir#"$root"}" "$root/lib/modules/$1/build"
 }
@@ -88,7 +88,7 @@ check_modinfo() {
 	local f
 	is "$(field "$root" "$kernel" version)" "$version" \
 		"$suite: modinfo: version"
-	like "$(field "$root" "$kernel" vermagic)" "^$kernel SMP" \
+	like "$(field "$root" "$kernel" vermagic)" "^$(quote "$kernel") SMP" \
 		"$suite: modinfo: it is for $kernel"
 	is "$(field "$root" "$kernel" license)" GPL "$suite: modinfo: license"
 	for f in author description srcversion; do
@@ -145,7 +145,7 @@ check_suite() {
 		"$suite: nor have compiler and modpost"
 	runs "$suite: dkms install" \
 		dkms install -m hv-pviommu -v "$version" -k "$kernel"
-	like "$(dkms status -m hv-pviommu)" ", $kernel, x86_64: installed" \
+	like "$(dkms status -m hv-pviommu)" "$(quote ", $kernel, x86_64: installed")" \
 		"$suite: dkms status says so"
 	is "$(root_run "$root" modinfo -k "$kernel" -n hv_pviommu)" \
 		"$(module "$root" "$kernel")" "$suite: it is what modprobe takes"
@@ -197,9 +197,11 @@ refuses() {
 }
 
 mkdir -p "$scratch"
-make -s -C "$top" dist >"$scratch/log" 2>&1 &&
-	cp "$build/dist/hv-pviommu-$version.tar.gz" "$scratch/dist.tar.gz" ||
-	bail_out "no tarball: $(tail -n 3 "$scratch/log")"
+make_dist() {
+	make -s -C "$top" dist >"$scratch/log" 2>&1 &&
+		cp "$build/dist/hv-pviommu-$version.tar.gz" "$scratch/dist.tar.gz"
+}
+with_lock deb make_dist || bail_out "no tarball: $(tail -n 3 "$scratch/log")"
 
 check_versions
 suite=bookworm
@@ -217,6 +219,6 @@ refuses CONFIG_HYPERV_PVIOMMU=y 'a driver for the pvIOMMU'
 as_root rm -rf "$root/lib/modules/$kernel/build"
 ! output=$(root_run "$root" make -C "$src" KVER="$kernel" modules 2>&1)
 result $? "without headers: not built"
-like "$output" "install linux-headers-$kernel" \
+like "$output" "install $(quote "linux-headers-$kernel")," \
 	"without headers: and says which package has them"
 done_testing
