@@ -231,7 +231,7 @@ static struct iommu_device *probe_device(struct device *dev)
 	hvp_compat_isolate_msi(dev);
 	dev_iommu_priv_set(dev, hdev);
 	hvp_adopt_note(dev, 0);
-	return &hvp_iommu;
+	return hvp_adopt_instance(dev);
 }
 
 static void release_device(struct device *dev)
