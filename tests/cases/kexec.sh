@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-#: core
 #: summary kexec into the same kernel, with the host cleaned up and not
 #: hvsim --device nvme --device dmaprobe --strict-exit
 #: hvsim@clean --vpci-unclean running

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-#: core
 #: summary the module loads and goes 50 times under NVMe I/O and drivers that come and go
 #: hvsim --device nvme,size=64M --device dmaprobe
 #: uses fio
