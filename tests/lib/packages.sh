@@ -74,9 +74,10 @@ initrd() { root_run "$1" lsinitramfs "/boot/initrd.img-$2"; }
 # field ROOT KERNEL FIELD: of modinfo
 field() { root_run "$1" modinfo -k "$2" -F "$3" hv_pviommu; }
 
-# snapshot ROOT: all that a package may leave behind. What is in an initramfs
-# counts by name, as it has times in it. The key of DKMS stays: it is that of
-# the machine, and enrolled in its firmware.
+# snapshot ROOT: all that a package may leave behind, by name and size; what is
+# in /etc and /var by content. An initramfs has times in it, so it counts by the
+# names in it. The key of DKMS stays: it is that of the machine, and enrolled in
+# its firmware.
 snapshot() {
 	local k
 	(
@@ -86,8 +87,11 @@ snapshot() {
 			-o -path './var/lib/dkms/mok.*' \
 			-o -path ./var/lib/apt -o -path ./var/lib/dpkg \
 			-o -path ".$build" \) -prune -o \
-			\( -type f ! -path './boot/initrd.img-*' \
-			-exec sha1sum {} + , -printf '%y %m %u:%g %p %l\n' \)
+			\( \( -path './boot/initrd.img-*' -o -type d \) \
+				-printf '%y %m %u:%g %p\n' \
+			-o -printf '%y %m %u:%g %p %l %s\n' \) &&
+			as_root find etc var/lib/dkms -type f \
+				! -name 'mok.*' -exec sha1sum {} +
 	)
 	for k in $(kernels "$1"); do
 		initrd "$1" "$k" | sed "s/^/initrd $k /"

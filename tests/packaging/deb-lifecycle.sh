@@ -145,7 +145,7 @@ check_kernel_upgrade() {
 		ready "$new" "$version" "headers, after their kernel"
 	else
 		ready "$new" "$version" "kernel upgrade"
-		is "$(grep -c 'Generating.*/boot/initrd.img-'"$(quote "$new")" \
+		is "$(grep -cE 'Generating.*/boot/initrd.img-'"$(quote "$new")" \
 			<<<"$output")" 1 \
 			"$suite: kernel upgrade: one initramfs is enough"
 	fi
