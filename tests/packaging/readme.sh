@@ -75,10 +75,10 @@ on_suite() {
 		ls -d usr/src/hv-pviommu-* usr/bin/hv-pviommu 2>/dev/null)" "" \
 		"$suite: nothing is left of that"
 
-	as_root mkdir "$root/root/src"
+	as_root mkdir -p "$root/usr/local/src"
 	as_root tar -xzf "$build/dist/hv-pviommu-$version.tar.gz" \
-		-C "$root/root/src" --strip-components 1
-	try source /root/src
+		-C "$root/usr/local/src" --strip-components 1
+	try source /usr/local/src
 	like "$output" 'hv_pviommu\.ko' "$suite: modprobe finds the module" ||
 		note "$(root_run "$root" modprobe -nvS "$kernel" hv_pviommu 2>&1)"
 	is "$(field "$root" "$kernel" version)" "$version" \

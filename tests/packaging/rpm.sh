@@ -249,7 +249,8 @@ lifecycle() {
 	as_root rm -rf "$root"
 }
 
-for s in ${*:-bookworm trixie}; do
+[ $# -gt 0 ] || set -- bookworm trixie
+for s in "$@"; do
 	lifecycle "$s"
 done
 done_testing
