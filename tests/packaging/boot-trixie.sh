@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2034
 # Debian 13: packages installed by apt, the machine booted from an NVMe disk
 # with its own kernel and initramfs; under enforced module signatures without
 # the key that DKMS signs with, and under Secure Boot with it; upgraded to the
