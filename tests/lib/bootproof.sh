@@ -43,6 +43,21 @@ proof_install() {
 	root_apt "$root" clean
 }
 
+# proof_purge: our packages go, and nothing stays.
+proof_purge() {
+	runs "apt purges our packages" root_apt "$root" purge \
+		hv-pviommu-dkms hv-pviommu-tools
+	# apt's configuration is of roots.sh, /usr/local of disk.sh.
+	is "$(as_root find "$root" -xdev \( -path "$root/usr/local" -o \
+		-path "$root/etc/apt" -o -path "$root/var/log" -o \
+		-path "$root$build" \) -prune -o -name '*hv[-_]pviommu*' \
+		-print)" "" "nothing is left of them"
+	# shellcheck disable=SC2016
+	is "$(root_run "$root" sh -c 'for i in /boot/initrd.img-*; do
+		lsinitramfs "$i" | grep "hv[-_]pviommu"; done')" "" \
+		"nor in an initramfs"
+}
+
 # proof_disk STEPS...: the disk, whose boot N does the N-th of these; empty ones
 # are of a disk before.
 proof_disk() {

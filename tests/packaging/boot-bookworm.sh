@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck disable=SC2034
 # Debian 12: packages installed by apt, the machine booted from an NVMe disk
 # with its own kernel and initramfs, rebooted, upgraded to the 6.12 kernel,
 # rebooted into that, and rid of the packages again. All of it inside the guest.
