@@ -46,7 +46,7 @@ fi
 
 # ---- the kernel that sleeps ----
 
-load_all
+load_in_order
 wait_nvme
 load_dmaprobe
 a=$(probe_dev 0)

@@ -194,6 +194,12 @@ load_all() {
 	fi
 }
 
+# The same, and domains have their ids in the order of the buses.
+load_in_order() {
+	! is_builtin pci-hyperv || unload_pci || give_up "the buses go"
+	load_all
+}
+
 # rebind_device DEVICE: its driver lets go of it, and gets it back translated
 rebind_device() {
 	local driver
