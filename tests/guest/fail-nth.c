@@ -355,9 +355,9 @@ static bool is_core_warning(const char *line)
 {
 	static bool inside;
 
-	if (fault.op && fault.op->first_attach && fault.call == ATTACH &&
-	    fault.nth == 1 && !means_attached(ATTACH, fault.status) &&
-	    newer_core && strstr(line, "WARNING:") &&
+	if (newer_core && fault.op && fault.op->first_attach &&
+	    fault.call == ATTACH && fault.nth == 1 &&
+	    strstr(line, "WARNING:") &&
 	    strstr(line, "iommu_setup_default_domain"))
 		inside = true;
 	if (!inside)
