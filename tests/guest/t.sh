@@ -16,9 +16,10 @@ STAGE=$(sed -n 's/.*\bstage=\([0-9]*\).*/\1/p' /proc/cmdline)
 
 # since MAJOR.MINOR: this kernel is of that series or a later one
 since() {
-	local v=$(uname -r)
+	local v major
+	v=$(uname -r)
 	v=${v%%[!0-9.]*}.0
-	local major=${v%%.*}
+	major=${v%%.*}
 	v=${v#*.}
 	[ "$major" -gt "${1%.*}" ] ||
 		{ [ "$major" = "${1%.*}" ] && [ "${v%%.*}" -ge "${1#*.}" ]; }
