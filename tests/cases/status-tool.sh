@@ -87,7 +87,8 @@ is $? 74 "exit code of a full disk"
 # ---- without the module ----
 
 # VMBus and its buses can be seen where they are built in.
-idle='' evidence='"cpuid"'
+idle=
+evidence='"cpuid"'
 if is_builtin pci-hyperv; then
 	unload_pci || give_up "the buses go"
 	idle=" idle-bus idle-bus idle-bus"
