@@ -39,11 +39,10 @@ END
 
 # Another directory, time of day and year, umask, locale, and user's habits.
 check_reproducible() {
-	local dir="$scratch/another place" name
+	local dir="$scratch/another-place" name
 	"$top/tests/lib/deps.sh" faketime || bail_out "no faketime"
 	mkdir -p "$dir"
 	tar -C "$dir" -xf "$scratch/debs/dist.tar.gz"
-	find "$dir" -exec touch -d '2001-01-01' {} +
 	(
 		umask 027
 		cd "$dir"/hv-pviommu-* &&
@@ -73,7 +72,8 @@ check_lintian() {
 		--show-overrides --fail-on error,warning,info,pedantic \
 		--suppress-tags newer-standards-version \
 		"$scratch/debs/hv-pviommu_${version}_amd64.changes"
-	is "$(grep -cv '^O: ' <<<"$output")" 0 "$suite: nothing at all"
+	is "$(grep -v '^[ON]: ' <<<"$output")" "" \
+		"$suite: but what is overridden, and why"
 	is "$(grep -c '^O: ' <<<"$output")" \
 		"$(grep -vc '^#' "$top"/debian/*.lintian-overrides)" \
 		"$suite: and needs all of its overrides"
@@ -94,7 +94,7 @@ check_autopkgtest() {
 		like "$output" "^$t +PASS" "$suite: autopkgtest: $t"
 	done
 	like "$(cat "$scratch/autopkgtest.log")" \
-		"PASS hv-pviommu/$version $(quote "$kernel")" \
+		"^I: PASS (hv-pviommu/$version )?$(quote "$kernel")\$" \
 		"$suite: it has built the module for $kernel"
 }
 
