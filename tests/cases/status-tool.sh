@@ -88,11 +88,11 @@ is $? 74 "exit code of a full disk"
 
 # VMBus and its buses can be seen where they are built in.
 idle=''
-evidence='"cpuid"'
+evidence='"cpuid", "dmi"'
 if is_builtin pci-hyperv; then
 	unload_pci || give_up "the buses go"
 	idle=" idle-bus idle-bus idle-bus"
-	evidence='"cpuid", "vmbus"'
+	evidence='"cpuid", "dmi", "vmbus"'
 fi
 status 2 "not-needed$idle" "nothing loaded"
 is "$(key evidence)" "[$evidence]" "nothing loaded: it is Hyper-V"
