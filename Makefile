@@ -4,7 +4,6 @@
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 JOBS ?= 2
-W ?= 1
 
 # Where the headers have types of the kernel, kbuild wants to add those of the
 # module by pahole, and fails if that is missing.
@@ -21,7 +20,7 @@ VERSION := $(shell cat VERSION)
 tarball := $(HVP_BUILD)/dist/hv-pviommu-$(VERSION).tar.gz
 
 .PHONY: modules install tools install-tools deps demo check unit coverage fuzz
-.PHONY: static boot check-packages dist deb hvsim clean help
+.PHONY: static boot check-packages dist deb rpm hvsim clean help
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
@@ -29,7 +28,7 @@ modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 		exit 1; }
 	$(if $(no_btf),@echo "no pahole (Debian: package pahole):" \
 		"the module is built without BTF type information" >&2)
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/src W=$(W) $(no_btf) modules
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src $(no_btf) modules
 
 tools: ## build hv-pviommu, the status command
 	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools
@@ -69,9 +68,9 @@ fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
 	@tests/lib/deps.sh clang libclang-rt-dev
 	@$(MAKE) --no-print-directory -C tests/fuzz O=$(HVP_BUILD)/fuzz fuzz
 
-static: deps ## compiler and sparse warnings, kernel-doc, layers, documentation
+static: deps ## compiler and sparse warnings, compile probes, layers, documentation
 	@tests/run --build
-	@prove -e bash tests/static/run
+	@prove -e bash tests/static/run tests/static/compat
 
 boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time
 	@for k in $(KERNELS) $(CORE_KERNELS); do \
@@ -83,11 +82,8 @@ boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a 
 check-packages: deps ## install real packages into real root filesystems, and boot those
 	@prove --timer -e bash tests/packaging/*.sh
 
-dist: ## make build/dist/hv-pviommu-VERSION.tar.gz of what is committed
-	@mkdir -p $(dir $(tarball))
-	@git archive --format=tar.gz --prefix=hv-pviommu-$(VERSION)/ \
-		-o $(tarball) HEAD
-	@ls $(tarball)
+dist: ## the release tarball of the last commit, in build/dist
+	@tests/lib/dist.sh
 
 deb: dist ## build Debian packages from that, into build/deb
 	@tests/lib/deps.sh dpkg-dev debhelper dh-dkms
@@ -100,6 +96,9 @@ deb: dist ## build Debian packages from that, into build/deb
 		exit 1; }
 	@rm -r $(HVP_BUILD)/deb/hv-pviommu-$(VERSION)
 	@ls $(HVP_BUILD)/deb/*.deb
+
+rpm: ## RPM packages of the last commit, in build/rpm
+	@tests/lib/rpm.sh
 
 hvsim: deps ## build the test host, build/hvsim/hvsim
 	@$(MAKE) --no-print-directory -C tests/hvsim O=$(HVP_BUILD)/hvsim

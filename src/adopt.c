@@ -10,7 +10,10 @@
  *
  * A device that was left alone is picked up when its driver lets go of it.
  * The core probes devices without a group whenever an IOMMU registers, and no
- * other way is open to a module: so a second instance registers, and goes.
+ * other way is open to a module: so a second instance registers, and goes. A
+ * device belongs to it at first, and to the first one when it is in a domain.
+ * If it did not get into one, it goes with the second instance: newer cores
+ * would let no driver have it otherwise.
  *
  * Owns the list of locked devices and the registration of both instances.
  * pci_lock_rescan_remove() serializes all of that, and keeps PCI devices from
@@ -78,6 +81,7 @@ static LIST_HEAD(held_devices);
 /* Who registers an instance now: its probes are of devices that were there. */
 static struct task_struct *registrar;
 static struct iommu_device second;
+static struct device *adoptee;		/* what it is registered for */
 static bool registered;			/* the first one */
 static atomic_t retries;
 
@@ -339,26 +343,43 @@ static int register_instance(struct iommu_device *iommu)
 	return err;
 }
 
+/* A device that is held. In the end it is ours, or as it was. */
+static void adopt_device(struct device *dev)
+{
+	struct hvp_device *hdev;
+	int err;
+
+	memset(&second, 0, sizeof(second));
+	/* It has the files of the first one: links to devices are made there. */
+	second.dev = hvp_iommu.dev;
+	WRITE_ONCE(adoptee, dev);
+	err = register_instance(&second);
+	WRITE_ONCE(adoptee, NULL);
+	if (err) {
+		if (err != -ENODEV)
+			pr_err("%s: cannot be taken over (%d)\n",
+			       dev_name(dev), err);
+		return;
+	}
+
+	hdev = device_iommu_mapped(dev) ? dev_iommu_priv_get(dev) : NULL;
+	if (hdev && READ_ONCE(hdev->domain))
+		dev->iommu->iommu_dev = &hvp_iommu;
+	iommu_device_unregister(&second);
+}
+
 static void adopt_unbound(struct work_struct *work)
 {
 	unsigned int bound, busy = 0;
-	int err;
+	struct held_device *held;
 
 	pci_lock_rescan_remove();
 	/* There must be a first instance before a second one. */
 	if (registered)
 		hold_devices(&bound, &busy);
-	if (!list_empty(&held_devices)) {
-		memset(&second, 0, sizeof(second));
-		err = register_instance(&second);
-		/* The devices belong to the first one: they stay. */
-		if (!err)
-			iommu_device_unregister(&second);
-		else if (err != -ENODEV)
-			pr_err("devices without a driver cannot be taken over (%d)\n",
-			       err);
-		release_devices();
-	}
+	list_for_each_entry(held, &held_devices, node)
+		adopt_device(&held->pdev->dev);
+	release_devices();
 	pci_unlock_rescan_remove();
 
 	if (busy && atomic_dec_return(&retries) > 0)
@@ -377,6 +398,7 @@ static int notify(struct notifier_block *nb, unsigned long action, void *data)
 			schedule_adoption();
 		break;
 	case BUS_NOTIFY_REMOVED_DEVICE:
+		hvp_vpci_forget(to_pci_dev(dev));
 		if (forget_device(dev))
 			schedule_adoption();
 		break;
@@ -405,10 +427,24 @@ bool hvp_adopt_allows(struct device *dev)
 		return false;
 	if (READ_ONCE(registrar) != current)
 		return true;
+	if (adoptee)
+		return dev == adoptee;
 	list_for_each_entry(held, &held_devices, node)
 		if (&held->pdev->dev == dev)
 			return true;
 	return false;
+}
+
+/**
+ * hvp_adopt_instance() - the IOMMU that a device belongs to
+ * @dev: device the core is probing
+ *
+ * Context: probe_device() of the IOMMU operations.
+ * Return: what probe_device() returns if it takes the device.
+ */
+struct iommu_device *hvp_adopt_instance(const struct device *dev)
+{
+	return dev == READ_ONCE(adoptee) ? &second : &hvp_iommu;
 }
 
 static void stop_listening(void)

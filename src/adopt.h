@@ -8,10 +8,12 @@
 #include <linux/types.h>
 
 struct device;
+struct iommu_device;
 
 int hvp_adopt_start(void);
 void hvp_adopt_stop(void);
 bool hvp_adopt_allows(struct device *dev);
+struct iommu_device *hvp_adopt_instance(const struct device *dev);
 void hvp_adopt_note(struct device *dev, int err);
 unsigned int hvp_adopt_translated(void);
 unsigned int hvp_adopt_untranslated(void);

@@ -10,6 +10,7 @@
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/iommu.h>
+#include <linux/irqdomain.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
 #include <asm/mshyperv.h>
@@ -28,10 +29,42 @@
 #define HVP_ATTACH_ARGS struct iommu_domain *domain, struct device *dev
 #endif
 
+/* Members of the tables of operations: with what each kernel has of them. */
+#if HVP_HAVE_DETACH_DEV
+#define HVP_OPS_DETACH(_detach) .detach_dev = _detach,
+#else
+#define HVP_OPS_DETACH(_detach)
+#endif
+
+#if HVP_HAVE_STATIC_DOMAINS
+#define HVP_DOMAIN_OWNER(_ops) .owner = _ops,
+#define HVP_OPS_DOMAINS(_identity, _blocked, _alloc_paging, _alloc)	\
+	.identity_domain = _identity,					\
+	.blocked_domain = _blocked,					\
+	.domain_alloc_paging = _alloc_paging,
+#else
+#define HVP_DOMAIN_OWNER(_ops)
+#define HVP_OPS_DOMAINS(_identity, _blocked, _alloc_paging, _alloc)	\
+	.domain_alloc = _alloc,
+#endif
+
+/*
+ * The host checks every interrupt of a device, and VFIO wants to know: up to
+ * 6.2 it asks the IOMMU, then the interrupt domain, which is pci-hyperv's here.
+ */
+static inline void hvp_compat_isolate_msi(struct device *dev)
+{
+#if HVP_HAVE_ISOLATED_MSI
+	struct irq_domain *domain = dev_get_msi_domain(dev);
+
+	if (domain)
+		domain->flags |= IRQ_DOMAIN_FLAG_ISOLATED_MSI;
+#endif
+}
+
 static inline bool hvp_compat_is_capable(enum iommu_cap cap)
 {
 #if HVP_HAVE_CAP_INTR_REMAP
-	/* The host checks every interrupt of a device; VFIO wants to know. */
 	if (cap == IOMMU_CAP_INTR_REMAP)
 		return true;
 #endif
@@ -55,7 +88,11 @@ static inline void hvp_compat_set_dma_ops(struct device *dev)
 	hvp_compat_clear_dma_ops(dev);
 	iommu_setup_dma_ops(dev, 0, U64_MAX);
 }
+
+#define HVP_OPS_PROBE_FINALIZE .probe_finalize = hvp_compat_set_dma_ops,
 #else
+#define HVP_OPS_PROBE_FINALIZE
+
 static inline void hvp_compat_clear_dma_ops(struct device *dev)
 {
 }
@@ -72,14 +109,10 @@ static inline void hvp_compat_forget_ops(const struct iommu_ops *ops)
 #endif
 }
 
-/* Up to 6.6 there can be one IOMMU driver for all buses. */
-static inline bool hvp_compat_has_other_iommu(void)
+/* Whether the kernel comes with a driver for the pvIOMMU. */
+static inline bool hvp_compat_has_own_driver(void)
 {
-#if HVP_HAVE_BUS_IOMMU_OPS
-	return pci_bus_type.iommu_ops || platform_bus_type.iommu_ops;
-#else
-	return false;
-#endif
+	return IS_ENABLED(CONFIG_HYPERV_PVIOMMU);
 }
 
 /*
@@ -96,5 +129,7 @@ static inline bool hvp_compat_is_parent_partition(void)
 	return hv_root_partition;
 #endif
 }
+
+bool hvp_compat_has_other_iommu(void);
 
 #endif

@@ -544,11 +544,17 @@ static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 
 	domain->stale = false;
 	err = set_domain(domain, dev);
+	if (err != -HVP_E_GONE || !has_left(dev))
+		return err;
+
 	/*
-	 * Taken away: it reaches nothing, and stays in the domain it is in
-	 * until it is released. The core may warn if that is an error.
+	 * Taken away: it reaches nothing, and stays in the domain it is in, or
+	 * counts as being in its first one, until it is released. The core may
+	 * warn if that is an error.
 	 */
-	return err == -HVP_E_GONE && dev->domain && has_left(dev) ? 0 : err;
+	if (!dev->domain)
+		note_domain(dev, domain);
+	return 0;
 }
 
 /*

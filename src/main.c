@@ -34,7 +34,7 @@ static bool is_vm_suitable(void)
 {
 	if (!hv_is_hyperv_initialized())
 		return false;
-	if (IS_ENABLED(CONFIG_HYPERV_PVIOMMU)) {
+	if (hvp_compat_has_own_driver()) {
 		pr_info("this kernel has a pvIOMMU driver of its own\n");
 		return false;
 	}
@@ -140,7 +140,13 @@ module_exit(hv_pviommu_exit);
 #ifdef HVP_CANARY_NO_FLUSH
 MODULE_INFO(canary, "built without IOTLB flushes: not safe to use");
 #endif
+/*
+ * Udev loads it on Hyper-V machines, whether a bus of its devices is there yet
+ * or not. No device of the machine itself would do: vPCI buses come and go.
+ */
+MODULE_ALIAS("dmi:*:svnMicrosoftCorporation:pnVirtualMachine:*");
 MODULE_DESCRIPTION("Hyper-V para-virtual IOMMU for guests");
 MODULE_AUTHOR("hv-pviommu developers");
 MODULE_VERSION(HVP_VERSION);
+MODULE_INFO(commit, HVP_COMMIT);
 MODULE_LICENSE("GPL");

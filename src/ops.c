@@ -51,16 +51,15 @@ static int attach_dev(HVP_ATTACH_ARGS)
 	return err;
 }
 
-#if HVP_HAVE_DETACH_DEV
 /* Only for groups that got no default domain: the host was out of domains. */
-static void detach_dev(struct iommu_domain *domain, struct device *dev)
+static __maybe_unused void detach_dev(struct iommu_domain *domain,
+				      struct device *dev)
 {
 	struct hvp_device *hdev = dev_iommu_priv_get(dev);
 
 	if (hdev)
 		hvp_domain_leave(hdev);
 }
-#endif
 
 static int map_pages(struct iommu_domain *domain, unsigned long iova,
 		     phys_addr_t paddr, size_t pgsize, size_t count, int prot,
@@ -123,9 +122,7 @@ static void free_domain(struct iommu_domain *domain)
 
 static const struct iommu_domain_ops paging_ops = {
 	.attach_dev		= attach_dev,
-#if HVP_HAVE_DETACH_DEV
-	.detach_dev		= detach_dev,
-#endif
+	HVP_OPS_DETACH(detach_dev)
 	.map_pages		= map_pages,
 	.unmap_pages		= unmap_pages,
 	.iotlb_sync		= iotlb_sync,
@@ -141,9 +138,7 @@ static void keep_domain(struct iommu_domain *domain)
 
 static const struct iommu_domain_ops static_ops = {
 	.attach_dev		= attach_dev,
-#if HVP_HAVE_DETACH_DEV
-	.detach_dev		= detach_dev,
-#endif
+	HVP_OPS_DETACH(detach_dev)
 	.free			= keep_domain,
 };
 
@@ -151,9 +146,7 @@ struct hvp_domain hvp_identity = {
 	.domain = {
 		.type	= IOMMU_DOMAIN_IDENTITY,
 		.ops	= &static_ops,
-#if HVP_HAVE_STATIC_DOMAINS
-		.owner	= &hvp_iommu_ops,
-#endif
+		HVP_DOMAIN_OWNER(&hvp_iommu_ops)
 	},
 	.kind	 = HVP_DOMAIN_IDENTITY,
 	.devices = LIST_HEAD_INIT(hvp_identity.devices),
@@ -163,9 +156,7 @@ struct hvp_domain hvp_blocked = {
 	.domain = {
 		.type	= IOMMU_DOMAIN_BLOCKED,
 		.ops	= &static_ops,
-#if HVP_HAVE_STATIC_DOMAINS
-		.owner	= &hvp_iommu_ops,
-#endif
+		HVP_DOMAIN_OWNER(&hvp_iommu_ops)
 	},
 	.kind	 = HVP_DOMAIN_BLOCKED,
 	.devices = LIST_HEAD_INIT(hvp_blocked.devices),
@@ -183,8 +174,7 @@ static struct iommu_domain *alloc_paging(struct device *dev)
 	return &domain->domain;
 }
 
-#if !HVP_HAVE_STATIC_DOMAINS
-static struct iommu_domain *alloc_by_type(unsigned int type)
+static __maybe_unused struct iommu_domain *alloc_by_type(unsigned int type)
 {
 	switch (type) {
 	case IOMMU_DOMAIN_IDENTITY:
@@ -199,7 +189,6 @@ static struct iommu_domain *alloc_by_type(unsigned int type)
 		return NULL;
 	}
 }
-#endif
 
 /*
  * Only ever fails with -ENODEV, "not mine": after another error the core
@@ -239,9 +228,10 @@ static struct iommu_device *probe_device(struct device *dev)
 	if (is_kdump_kernel())
 		pci_clear_master(to_pci_dev(dev));
 
+	hvp_compat_isolate_msi(dev);
 	dev_iommu_priv_set(dev, hdev);
 	hvp_adopt_note(dev, 0);
-	return &hvp_iommu;
+	return hvp_adopt_instance(dev);
 }
 
 static void release_device(struct device *dev)
@@ -278,18 +268,10 @@ static bool is_capable(struct device *dev, enum iommu_cap cap)
 
 const struct iommu_ops hvp_iommu_ops = {
 	.capable		= is_capable,
-#if HVP_HAVE_STATIC_DOMAINS
-	.identity_domain	= &hvp_identity.domain,
-	.blocked_domain		= &hvp_blocked.domain,
-	.release_domain		= &hvp_blocked.domain,
-	.domain_alloc_paging	= alloc_paging,
-#else
-	.domain_alloc		= alloc_by_type,
-#endif
+	HVP_OPS_DOMAINS(&hvp_identity.domain, &hvp_blocked.domain,
+			alloc_paging, alloc_by_type)
 	.probe_device		= probe_device,
-#if HVP_HAVE_DRIVER_DMA_OPS
-	.probe_finalize		= hvp_compat_set_dma_ops,
-#endif
+	HVP_OPS_PROBE_FINALIZE
 	.release_device		= release_device,
 	.device_group		= pci_device_group,
 	.get_resv_regions	= get_resv_regions,

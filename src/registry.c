@@ -5,12 +5,14 @@
  * Owns the list of (prefix, owner), one entry for each vPCI bus known: a
  * handful. The owner is the device of the host bridge. An entry has a
  * reference to it, so that its address is no other bus's as long as the entry
- * is there; it is compared, and nothing else is read but whether it has gone.
- * The entry of a bus that has gone is dropped when the list is changed next:
- * nobody can ask for it any more, and its prefix may be another bus's by then.
+ * is there; it is compared, and nothing is read.
+ * The entry goes with the last function of the bus: nobody can ask for it any
+ * more, and its prefix may be another bus's soon.
  *
  * Not the VMBus device, though that is what has the prefix: a reference to it
- * would keep the kernel from telling the host that a device is gone.
+ * would keep the kernel from telling the host that a device is gone. Nor may
+ * one to the host bridge outlive the bus: newer kernels give the number of its
+ * PCI domain to a device that comes back only once the bridge is freed.
  *
  * One spinlock, taken in process context only, held for a walk of the list
  * and never in the hypercall window, as it sleeps on PREEMPT_RT. References
@@ -23,7 +25,7 @@ struct registry_entry {
 	struct device *owner;		/* with a reference */
 	u32 prefix;
 	unsigned int users;		/* functions translated */
-	bool seen;			/* found by ourselves: the bus is there */
+	bool seen;			/* found by ourselves: it has functions */
 	bool registered;		/* by another module */
 };
 
@@ -96,20 +98,6 @@ static void unlink_entry(struct registry_entry **link,
 	*dropped = entry;
 }
 
-/* Under registry_lock. A bus not seen yet may be about to be added. */
-static void unlink_gone(struct registry_entry **dropped)
-{
-	struct registry_entry **link = &registry;
-
-	while (*link) {
-		if ((*link)->seen && !(*link)->users &&
-		    !device_is_registered((*link)->owner))
-			unlink_entry(link, dropped);
-		else
-			link = &(*link)->next;
-	}
-}
-
 /* Without registry_lock. */
 static void free_entries(struct registry_entry *list)
 {
@@ -155,7 +143,6 @@ static int note_bus(struct device *owner, u32 *prefix, enum claim claim)
 		return -ENOMEM;
 
 	spin_lock(&registry_lock);
-	unlink_gone(&dropped);
 	link = find_owner(owner);
 	if (!*link && make_room(*prefix, claim, &dropped)) {
 		new->owner = get_device(owner);
@@ -191,7 +178,7 @@ out_unlock:
  * @owner: device of its host bridge
  * @prefix: from hvp_id_prefix(); replaced by what the bus was registered with
  *
- * From now on the entry is dropped when the bus goes.
+ * From now on the entry stays until hvp_registry_forget().
  *
  * Context: may sleep. The bus cannot go meanwhile.
  * Return: 0; -EEXIST if the prefix belongs to another bus; -EINVAL if its low
@@ -237,10 +224,10 @@ int hvp_registry_register(struct device *owner, u32 prefix)
  * hvp_registry_unregister() - undo hvp_registry_register()
  * @owner: as registered; compared only
  *
- * A bus that has been seen meanwhile keeps its prefix until it goes.
+ * A bus that has been seen meanwhile keeps its prefix.
  *
  * Context: may sleep.
- * Return: 0; -ENOENT if it is not registered, or is no longer since it went.
+ * Return: 0; -ENOENT if it is not registered, or was forgotten since.
  */
 int hvp_registry_unregister(const struct device *owner)
 {
@@ -255,11 +242,31 @@ int hvp_registry_unregister(const struct device *owner)
 			unlink_entry(link, &dropped);
 		ret = 0;
 	}
-	unlink_gone(&dropped);
 	spin_unlock(&registry_lock);
 
 	free_entries(dropped);
 	return ret;
+}
+
+/**
+ * hvp_registry_forget() - drop the entry of a bus whose functions have gone
+ * @owner: device of the host bridge; compared only
+ *
+ * Nothing happens if a function has come meanwhile that is translated.
+ *
+ * Context: may sleep.
+ */
+void hvp_registry_forget(const struct device *owner)
+{
+	struct registry_entry **link, *dropped = NULL;
+
+	spin_lock(&registry_lock);
+	link = find_owner(owner);
+	if (*link && !(*link)->users)
+		unlink_entry(link, &dropped);
+	spin_unlock(&registry_lock);
+
+	free_entries(dropped);
 }
 
 /**

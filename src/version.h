@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The version of all that is in this tree: module, tool and packages.
+ * The version of the module and the tool: that of the file VERSION, as the
+ * packages have it, too (tests/static/run compares).
  */
 #ifndef HVP_VERSION_H
 #define HVP_VERSION_H

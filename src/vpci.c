@@ -21,6 +21,7 @@
 
 #include <linux/err.h>
 #include <linux/hyperv.h>
+#include <linux/list.h>
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -139,6 +140,22 @@ int hvp_vpci_check(struct pci_dev *pdev)
 }
 
 /**
+ * hvp_vpci_forget() - a function has gone: forget its bus if it was the last
+ * @pdev: any PCI function, of which the bus notifier says that it is removed
+ *
+ * Context: bus notifier, after release_device(); whoever removes functions has
+ * pci_lock_rescan_remove().
+ */
+void hvp_vpci_forget(const struct pci_dev *pdev)
+{
+	const struct device *bus = find_bridge(pdev);
+
+	/* It is on the list of its bus until the notifiers have run. */
+	if (bus && list_is_singular(&pdev->bus->devices))
+		hvp_registry_forget(bus);
+}
+
+/**
  * hvp_vpci_device_new() - the logical device of a function
  * @pdev: any PCI function that is there
  *
@@ -240,9 +257,8 @@ EXPORT_SYMBOL_GPL(hv_pviommu_device_id);
  * the registration is added.
  *
  * hv_pviommu has a reference to the bridge until the registration ends: by
- * hv_pviommu_unregister_bus(), or by itself after the bus has gone. The prefix
- * of a bus that has gone does not stand in the way of a new one, registered
- * or not.
+ * hv_pviommu_unregister_bus(), or by itself when the last function of the bus
+ * is removed, with whatever else is known of the bus.
  *
  * Context: may sleep. The bus cannot go meanwhile: the caller is its driver,
  * or the driver of one of its functions, or has pci_lock_rescan_remove().
@@ -267,7 +283,7 @@ EXPORT_SYMBOL_GPL(hv_pviommu_register_bus);
  * @bridge: as registered; the caller has a reference to it
  *
  * Functions that were seen since keep their ids: the prefix stays taken until
- * their bus goes. Without any, it is free at once.
+ * the last of them goes. Without any, it is free at once.
  *
  * Context: may sleep. The bus may go meanwhile, or have gone.
  * Return: 0; -ENOENT if it is not registered, or is no longer because it went.

@@ -10,6 +10,7 @@
 #include "device.h"
 
 int hvp_vpci_check(struct pci_dev *pdev);
+void hvp_vpci_forget(const struct pci_dev *pdev);
 struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev);
 void hvp_vpci_device_free(struct hvp_device *dev);
 

@@ -9,5 +9,4 @@
 static_assert(__builtin_types_compatible_p(HAVE, WANT));
 static_assert(__builtin_offsetof(struct iommu_ops, identity_domain) >= 0);
 static_assert(__builtin_offsetof(struct iommu_ops, blocked_domain) >= 0);
-static_assert(__builtin_offsetof(struct iommu_ops, release_domain) >= 0);
 static_assert(__builtin_offsetof(struct iommu_domain, owner) >= 0);

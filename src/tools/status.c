@@ -27,7 +27,7 @@ static const struct {
 	const char *reason;
 	const char *text;
 } reasons[] = {
-	{ "in-use", "a driver had it when the module came" },
+	{ "in-use", "its driver came before the module: unbind and bind it" },
 	{ "not-offered", "the host does not translate it" },
 	{ "duplicate-id", "another device has the same logical id" },
 	{ "refused", "the host or the kernel refused it, see the log" },
@@ -201,7 +201,17 @@ static void collect_machine(struct status *st)
 	}
 }
 
-/* What a module that did not load said last. */
+/*
+ * Does the kernel say there that it takes no module without a signature, or
+ * with one by a key that it does not know? It does not say which module.
+ */
+static bool is_refused_signature(const char *line)
+{
+	return (strstr(line, "Loading of ") && strstr(line, " is rejected")) ||
+	       strstr(line, "unsigned module loading is restricted");
+}
+
+/* What a module that did not load said last, or the kernel about it. */
 static void collect_last_message(struct status *st)
 {
 	const char *error;
@@ -211,6 +221,8 @@ static void collect_last_message(struct status *st)
 	for (size_t i = log.nr; i-- > 0; ) {
 		const char *m = strstr(log.v[i], MODULE ": ");
 
+		if (!st->signature && is_refused_signature(log.v[i]))
+			st->signature = log.v[i];
 		/* The kernel itself says that about any foreign module. */
 		if (!m || strstr(m, "taints kernel") ||
 		    strstr(m, "tainting kernel"))
@@ -538,6 +550,10 @@ static void judge_absence(struct status *st)
 	if (!st->loaded && st->disabled)
 		hint(st, "disabled",
 		     "the kernel command line disables the module");
+	if (!st->loaded && st->signature)
+		hint(st, "signature",
+		     "the kernel has refused a module for its signature: %s",
+		     st->signature);
 	if (!st->loaded && st->last_message)
 		hint(st, "last-message", "the module said last: %s",
 		     st->last_message);

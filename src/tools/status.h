@@ -74,6 +74,7 @@ struct status {
 	struct strings parameters;	/* "name=value" */
 	bool disabled;			/* on the kernel command line */
 	const char *last_message;
+	const char *signature;		/* what the kernel said of it */
 
 	bool in_use;			/* the IOMMU is registered */
 	struct number iova_bits, levels, ats, host_flags, host_iova_width;

@@ -5,6 +5,7 @@
 #: hvsim --device dmaprobe,absent
 #: append iommu.strict=1
 #: timeout 360
+#: allow-log@6.12 WARNING: .*iommu_setup_default_domain|Call Trace
 
 # dmaprobe1 is not behind the pvIOMMU, dmaprobe2 has the ids of dmaprobe0.
 direct=2001:00:00.0
@@ -38,7 +39,7 @@ vfio() {
 }
 
 # The buses are scanned first, as where pci-hyperv is built in.
-load_pci_first
+load_pci
 wait_nvme
 load_dmaprobe
 nvme=$(nvme_dev)
@@ -124,6 +125,36 @@ for call in property create attach; do
 	is "$(untranslated_list)" "$direct not-offered" \
 		"$call fails at hot-add: gone from the list with the device"
 done
+
+# The host refuses when a driver has let go: the next one gets it as it was, and
+# when that lets go it is tried again.
+injected() { [ "$(hvctl iommu injected)" != "$before" ]; }
+modprobe dmaprobe
+for call in create attach; do
+	what="$call fails after unbind"
+	hvctl iommu fail property INSUFFICIENT_MEMORY
+	bring_back dmaprobe3 || give_up "dmaprobe3"
+	check "$what: it had a driver" wait_for 5 is_bound "$added" dmaprobe
+	hvctl iommu fail $call INSUFFICIENT_MEMORY
+	before=$(hvctl iommu injected)
+	unbind "$added"
+	check "$what: so it did" wait_for 3 injected
+	is "$(kind_of dmaprobe3)" unattached "$what: the host has it in no domain"
+	wait_for 3 eval '! has_group "$added"'
+	check "$what: refused" is_listed "$added refused"
+	check "$what: a driver gets it" bind "$added" dmaprobe
+	page=$(dmaprobe "$added" alloc 1)
+	iova=$(dmaprobe "$added" map "$page" bidir)
+	check "$what: it writes" dmaprobe "$added" write "$iova" 64 0x44
+	dmaprobe "$added" unmap "$page"
+	unbind "$added"
+	check "$what: unbound again it has a group" \
+		wait_for 3 has_group "$added"
+	is "$(kind_of dmaprobe3)" paging "$what: and a domain"
+	take_away dmaprobe3 || give_up "dmaprobe3 does not go"
+done
+rmmod dmaprobe
+
 take_away nvme0 || give_up "nvme0 does not go"
 take_away dmaprobe0 || give_up "dmaprobe0 does not go"
 check "with the devices it goes" rmmod hv_pviommu

@@ -6,7 +6,7 @@
 
 # There is no swap: all is frozen, the image made, and all woken up again,
 # which is what this is about.
-load_all
+load_in_order
 wait_nvme
 load_dmaprobe
 a=$(probe_dev 0)
@@ -74,7 +74,8 @@ attached() { hvctl iommu device dmaprobe1; }
 cycle() {
 	dmesg -c >/dev/null
 	echo disk >/sys/power/state
-	image=$(dmesg | grep -c 'Image created')
+	# What is said of an image that was made.
+	image=$(dmesg | grep -c 'Cannot find swap device')
 	hvctl iommu fail clear
 }
 # said TIMES REGEX WHAT

@@ -5,6 +5,10 @@
 #: append iommu.strict=1 hibernate=nocompress
 #: stages 4
 #: timeout 480
+#: allow-log@7.2 Call Trace:
+
+# 7.x may say how it came that kswapd has not got a page while there was made
+# room for the image.
 
 SWAP_KIB=102400		# the rest of the disk is for data
 DATA_MIB=101
@@ -46,7 +50,7 @@ fi
 
 # ---- the kernel that sleeps ----
 
-load_all
+load_in_order
 wait_nvme
 load_dmaprobe
 a=$(probe_dev 0)

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-#: core
 #: summary kexec into the same kernel, with the host cleaned up and not
 #: hvsim --device nvme --device dmaprobe --strict-exit
 #: hvsim@clean --vpci-unclean running
@@ -25,13 +24,19 @@ devices_work() {
 		"0x1$STAGE"
 }
 
+# Where pci-hyperv is built in, the second kernel's disk driver is there before
+# the module. After a clean end it finds the disk blocked. With domains that were
+# kept it would have the disk use tables of a kernel that is gone, and anything
+# may come of that: here the disk is away until the module is there.
+disk=blocked
+is_builtin pci-hyperv || disk=waiting
+! has kept || [ $disk = waiting ] || disk=away
+
 # The module after its devices: they are older, and are shut down first all the
 # same.
 load_late() {
 	local dev
-	for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
-		insmod "$(modinfo -n $m)" || give_up "insmod $m"
-	done
+	load_pci
 	wait_nvme
 	dev=$(nvme_dev)
 	echo "$dev" >/sys/bus/pci/drivers/nvme/unbind
@@ -51,7 +56,8 @@ if [ "$STAGE" = 1 ]; then
 	is "$(ids)" "1 2 3 4" "kernel 1: the domains in the host"
 	write_disk kernel1
 	is $? 0 "kernel 1: the disk is written"
-	load_kernel 2 "iova=$iova"
+	load_kernel 2 "iova=$iova" $impatient
+	[ $disk != away ] || take_away nvme0 || give_up "nvme0 does not go"
 	# It goes on to the very end, as other devices' DMA might.
 	check "the device writes on and on" hvctl beat dmaprobe0 10 "$iova"
 	if has kept; then
@@ -59,7 +65,7 @@ if [ "$STAGE" = 1 ]; then
 			hvctl iommu fail $call OPERATION_DENIED 1 all
 		done
 	fi
-	cat /dev/nvme0n1 >/dev/null &
+	[ $disk = away ] || cat /dev/nvme0n1 >/dev/null &
 	start_kernel
 fi
 
@@ -68,12 +74,23 @@ old=$(value iova)
 domains=$(ids)
 set -- $(hvctl beat dmaprobe0)
 note "DMA of the first kernel: $*"
-[ "$1 $4" = "on no-device" ] && [ "$2" -gt 0 ] && [ "$3" -gt 0 ]
+# A pci-hyperv that is built in has met the refused D0ENTRY by now, and has had
+# the device reset for that.
+want=on
+! is_builtin pci-hyperv || ! has kept || want=off
+[ "$1 $4" = "$want no-device" ] && [ "$2" -gt 0 ] && [ "$3" -gt 0 ]
 is $? 0 "the device wrote until kexec, and has tried since"
 if has kept; then
-	is "$domains" "1 2 3 4" "the first kernel's domains are there"
-	is "$(domain_of nvme0) $(domain_of dmaprobe0)" "3 4" \
-		"with the devices in them"
+	if [ $disk = away ]; then
+		is "$domains" "1 2 3" "the first kernel's domains are there"
+		is "$(domain_of dmaprobe0)" 3 "with the device in one"
+		new="5 4"
+	else
+		is "$domains" "1 2 3 4" "the first kernel's domains are there"
+		is "$(domain_of nvme0) $(domain_of dmaprobe0)" "3 4" \
+			"with the devices in them"
+		new="5 6"
+	fi
 	hvctl iommu fail clear
 	hvctl iommu forgive
 else
@@ -82,9 +99,19 @@ else
 		"and no device in one"
 fi
 no_faults "the first kernel"
-is "$(hvctl iommu blocked-dma)" 0 "its devices were blocked when all was done"
+n=$(hvctl iommu blocked-dma)
+if [ $disk = blocked ]; then
+	[ "$n" -gt 0 ]
+	is $? 0 "the disk's driver was there before the module, and got nowhere"
+else
+	is "$n" 0 "its devices were blocked when all was done"
+fi
 
 load_all
+case $disk in
+away) bring_back nvme0 || give_up "nvme0 does not come back" ;;
+blocked) retry_disk ;;
+esac
 wait_nvme
 hvctl beat dmaprobe0 off
 load_dmaprobe
@@ -94,13 +121,14 @@ write_disk kernel2
 is "$(read_disk)" kernel2 "and takes what the second writes"
 no_faults "the second kernel"
 if has kept; then
-	is "$(ids)" "1 2 3 4 5 6" "new domains beside those with devices"
-	is "$(domain_of nvme0) $(domain_of dmaprobe0)" "5 6" \
+	is "$(ids)" "$domains $(echo $new | tr ' ' '\n' | sort | xargs)" \
+		"new domains beside those with devices"
+	is "$(domain_of nvme0) $(domain_of dmaprobe0)" "$new" \
 		"the devices are in the new ones"
 	is "$(own_log | grep -cE 'domain [12] .*earlier kernel: it goes')" 2 \
 		"the log tells of those that were deleted"
-	is "$(own_log | grep -cE 'domain [34] .*earlier kernel: it stays')" 2 \
-		"and of those that could not be"
+	is "$(own_log | grep -cE 'domain [34] .*earlier kernel: it stays')" \
+		$(($(echo $domains | wc -w) - 2)) "and of those that could not be"
 else
 	is "$(ids)" "1 2 3 4" "the domains have the ids of before"
 	log_lacks "the log tells of no earlier kernel" "earlier kernel"

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0
-#: core
 #: summary the module loads and goes 50 times under NVMe I/O and drivers that come and go
 #: hvsim --device nvme,size=64M --device dmaprobe
 #: uses fio
@@ -48,7 +47,7 @@ unload() { rmmod hv_pviommu; }
 
 driver=/sys/bus/pci/drivers/dmaprobe
 module=$(modinfo -n hv_pviommu)
-load_pci_first
+load_pci
 wait_nvme
 load_dmaprobe
 nvme=$(nvme_dev)

@@ -3,6 +3,7 @@
 #: hvsim --device nvme --device dmaprobe
 
 # Idle host: no vPCI bus in the guest yet.
+! is_builtin pci-hyperv || unload_pci
 i=0
 while [ $i -lt 20 ]; do
 	modprobe hv_pviommu || break
@@ -13,7 +14,7 @@ is $i 20 "20 cycles on an idle host"
 is "$(hvctl iommu domain-count)" 0 "no domain left in the host"
 
 # After the devices: the bound one is left alone, the unbound one is adopted.
-load_pci_first
+load_pci
 wait_nvme
 dev=$(nvme_dev)
 a=$(probe_dev)
@@ -40,7 +41,7 @@ is "$(hvctl iommu device dmaprobe0 | cut -d' ' -f2)" paging \
 check_not "rmmod is refused while it has a device" rmmod hv_pviommu
 
 # The buses go, then the module may go, and leaves nothing.
-rmmod pci_hyperv || give_up "rmmod pci_hyperv"
+unload_pci || give_up "the buses go"
 check "rmmod works when the devices are gone" rmmod hv_pviommu
 is "$(hvctl iommu domain-count)" 0 "no domain left in the host"
 
@@ -54,7 +55,7 @@ is "$(hvctl iommu device nvme0 | cut -d' ' -f2)" paging \
 	"it is in a paging domain"
 check "NVMe reads" dd if=/dev/nvme0n1 of=/dev/null bs=64k count=16 iflag=direct
 check_not "rmmod is refused while it is in use" rmmod hv_pviommu
-rmmod pci_hyperv || give_up "rmmod pci_hyperv"
+unload_pci || give_up "the buses go"
 check "rmmod works again" rmmod hv_pviommu
 is "$(hvctl iommu domain-count)" 0 "no domain left in the host"
 no_faults "all the while"

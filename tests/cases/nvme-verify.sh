@@ -10,9 +10,15 @@
 want=DMA-FQ
 grep -q iommu.strict=1 /proc/cmdline && want=DMA
 
+# Where nvme is a module, udev loads it when its device appears.
+module=
+loaded nvme && module=1 && rmmod nvme
 load_all
-wait_nvme
+wait_for 10 nvme_dev || give_up "the NVMe controller appears"
 dev=$(nvme_dev)
+[ -z "$module" ] || check "its driver loads by its alias" \
+	modprobe "$(cat "/sys/bus/pci/devices/$dev/modalias")"
+wait_nvme
 is "$(group_type "$dev")" $want "the NVMe controller's domain type"
 is "$(hvctl iommu device nvme0 | cut -d' ' -f2)" paging \
 	"the host has it in a paging domain"

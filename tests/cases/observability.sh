@@ -19,9 +19,7 @@ latency() { sed -n "s/^$1 //p" "$d/latency"; }
 listed() { grep "^$(id_of "$1") " $d/domains; }
 
 # Loaded when the NVMe controller has its driver already.
-for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
-	insmod "$(modinfo -n $m)" || give_up "insmod $m"
-done
+load_pci
 wait_nvme
 dev=$(nvme_dev)
 a=$(probe_dev)
@@ -406,7 +404,7 @@ rmmod dmaprobe
 start_readers
 i=0
 while [ $i -lt 3 ]; do
-	rmmod pci_hyperv || break
+	unload_pci || break
 	wait_for 20 rmmod hv_pviommu || break
 	[ ! -e $d ] && [ ! -e $s ] || break
 	load_all

@@ -6,6 +6,7 @@
 #: variant strict iommu.strict=1
 #: variant passthrough iommu.passthrough=1
 #: timeout 480
+#: allow-log@6.12 WARNING: .*__iommu_group_set_domain_internal|Call Trace
 
 drivers=/sys/bus/pci/drivers
 type_of() { cat "$group/type"; }
@@ -76,6 +77,18 @@ no_move() {
 	check "$what: then it moves" set_type "$3"
 }
 
+# 6.12's core asks for the old domain itself, after the module did; if that fails
+# as well, the core warns. 7.2's does that for other members of a group only.
+core_tries_again() {
+	host_fails attach INSUFFICIENT_MEMORY 2 2
+	no_move "$1: the way back fails at first" "$2" "$3" same
+	host_fails attach INSUFFICIENT_MEMORY 2 2
+	host_fails detach INSUFFICIENT_MEMORY 2
+	no_move "$1: the way back fails twice" "$3" "$2" blocked
+	host_fails attach INSUFFICIENT_MEMORY 2 4
+	no_move "$1: not even blocked" "$2" "$3" detached
+}
+
 # Each part of a move, there and back. A host that wants a detach first sees
 # the attach it refuses, the detach, the attach, and then the ways back.
 all_failures() {
@@ -95,6 +108,10 @@ all_failures() {
 		no_move "$1: detach fails" "$from" "$to" same
 		host_fails attach OPERATION_DENIED 2
 		no_move "$1: attach fails" "$to" "$from" same
+		if since 6.12 && ! since 7.2; then
+			core_tries_again "$1" "$from" "$to"
+			continue
+		fi
 		host_fails attach INSUFFICIENT_MEMORY 2 2
 		no_move "$1: the way back fails, too" "$from" "$to" blocked
 		host_fails attach INSUFFICIENT_MEMORY 2 3

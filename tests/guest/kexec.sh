@@ -36,6 +36,22 @@ crash() {
 	give_up "the crash"
 }
 
+# Where pci-hyperv is built in, the disk's driver does not wait for the module:
+# with the disk blocked, or behind tables of the kernel before this one, it gives
+# up after a while. Short for a test: the word is for load_kernel.
+impatient=
+! is_builtin pci-hyperv || impatient=nvme_core.admin_timeout=6
+
+# retry_disk: once the module has the disk, its driver finds it again
+retry_disk() {
+	local d
+	d=$(nvme_dev) || give_up "the NVMe controller is there"
+	[ -z "$(driver_of "$d")" ]
+	is $? 0 "its driver has given up"
+	wait_for 3 has_group "$d" || give_up "$d gets a group"
+	echo "$d" >/sys/bus/pci/drivers_probe
+}
+
 # has WORD, value NAME: of the command line
 has() { grep -qw "$1" /proc/cmdline; }
 value() { sed -n "s/.*\\b$1=\\([^ ]*\\).*/\\1/p" /proc/cmdline; }

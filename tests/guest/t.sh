@@ -14,6 +14,17 @@ modinfo() { /sbin/modinfo "$@"; }
 STAGE=$(sed -n 's/.*\bstage=\([0-9]*\).*/\1/p' /proc/cmdline)
 : "${STAGE:=$(($(hvctl boots) + 1))}"
 
+# since MAJOR.MINOR: this kernel is of that series or a later one
+since() {
+	local v major
+	v=$(uname -r)
+	v=${v%%[!0-9.]*}.0
+	major=${v%%.*}
+	v=${v#*.}
+	[ "$major" -gt "${1%.*}" ] ||
+		{ [ "$major" = "${1%.*}" ] && [ "${v%%.*}" -ge "${1#*.}" ]; }
+}
+
 pass() { hvctl tap "ok - $*"; }
 miss() { hvctl tap "not ok - $*"; }
 note() { hvctl tap "# $*"; }
@@ -116,17 +127,93 @@ wait_for() {
 
 # ---- Hyper-V and PCI ----
 
-# Loads pci-hyperv as udev would; hv_pviommu comes first by its softdep.
-load_all() {
-	modprobe pci-hyperv || give_up "modprobe pci-hyperv"
+# is_builtin MODULE: it is part of the kernel itself
+is_builtin() {
+	grep -q "/$1\.ko\$" "/lib/modules/$(uname -r)/modules.builtin"
 }
 
-# pci-hyperv alone, as where it is built in or in an initramfs without
-# hv_pviommu: the buses are scanned before the module comes.
-load_pci_first() {
-	local m
+# Where pci-hyperv is built in, to unbind it from all buses does what to unload
+# it does elsewhere: they go, and what is offered meanwhile waits.
+vmbus=/sys/bus/vmbus
+vpci_drivers=$vmbus/drivers/hv_pci
+
+vpci_buses() {
+	local d
+	for d in $vmbus/devices/*; do
+		case $(cat "$d/class_id" 2>/dev/null) in
+		*44c4f61d-4444-4400-9d52-802e27ede19f*) echo "$d" ;;
+		esac
+	done
+}
+
+# load_pci: the buses are scanned, by pci-hyperv alone, as where that is built
+# in or in an initramfs without hv_pviommu. unload_pci: they go.
+load_pci() {
+	local m d
 	for m in hv_vmbus pci-hyperv-intf pci-hyperv; do
-		insmod "$(modinfo -n $m)" || give_up "insmod $m"
+		is_builtin $m || loaded "$(echo $m | tr - _)" ||
+			insmod "$(modinfo -n $m)" || give_up "insmod $m"
+	done
+	is_builtin pci-hyperv || return 0
+	echo 1 >$vmbus/drivers_autoprobe
+	for d in $(vpci_buses); do
+		[ -e "$d/driver" ] || echo "${d##*/}" >$vpci_drivers/bind
+	done
+}
+
+unload_pci() {
+	local d
+	if ! is_builtin pci-hyperv; then
+		rmmod pci_hyperv
+		return
+	fi
+	echo 0 >$vmbus/drivers_autoprobe
+	for d in $vpci_drivers/*-*-*; do
+		[ ! -e "$d" ] || echo "${d##*/}" >$vpci_drivers/unbind || return
+	done
+}
+
+# VMBus, and no PCI bus on it.
+load_vmbus() {
+	if is_builtin pci-hyperv; then
+		unload_pci
+	else
+		modprobe hv_vmbus
+	fi || give_up "load_vmbus"
+}
+
+# All is translated that can be. Elsewhere pci-hyperv is loaded as by udev, and
+# its softdep has hv_pviommu come first. Where it is built in, hv_pviommu comes
+# late, and drivers have to let go of their devices once.
+load_all() {
+	if is_builtin pci-hyperv; then
+		modprobe hv_pviommu 2>/dev/null
+		load_pci
+		! loaded hv_pviommu || rebind_all
+	else
+		modprobe pci-hyperv || give_up "modprobe pci-hyperv"
+	fi
+}
+
+# The same, and domains have their ids in the order of the buses.
+load_in_order() {
+	! is_builtin pci-hyperv || unload_pci || give_up "the buses go"
+	load_all
+}
+
+# rebind_device DEVICE: its driver lets go of it, and gets it back translated
+rebind_device() {
+	local driver
+	driver=$(driver_of "$1") || give_up "$1 has a driver"
+	echo "$1" >"/sys/bus/pci/drivers/$driver/unbind"
+	wait_for 3 has_group "$1" || give_up "$1, unbound, gets a group"
+	echo "$1" >"/sys/bus/pci/drivers/$driver/bind"
+}
+
+rebind_all() {
+	local d
+	for d in $(untranslated_list | sed -n 's/ in-use$//p'); do
+		rebind_device "$d"
 	done
 }
 

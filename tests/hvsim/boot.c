@@ -181,6 +181,8 @@ static void build_params(struct vm *vm, const struct setup_header *hdr)
 	add_e820(p, 0, LOW_RAM_END, E820_RAM);
 	add_e820(p, LOW_RAM_END, HIGH_RAM_START, E820_RESERVED);
 	add_e820(p, HIGH_RAM_START, vm->mem.size, E820_RAM);
+	if (vm->cfg.secure_boot)
+		efi_build(vm, vm->cfg.mok, p);
 }
 
 static void build_page_tables(struct vm *vm)

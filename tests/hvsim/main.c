@@ -51,6 +51,7 @@ static struct {
 	.machine = {
 		.mem_size = 512ULL << 20,
 		.nr_vcpus = 2,
+		.sys_vendor = "Microsoft Corporation",
 		.panic_exit = true,
 	},
 	.append = "console=ttyS0",
@@ -226,9 +227,9 @@ enum option_id {
 	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_DEVICE,
 	OPT_IOMMU, OPT_VPCI_MAX, OPT_VPCI_UNCLEAN, OPT_VMBUS_MAX, OPT_CONSOLE,
 	OPT_INTERACTIVE, OPT_RESULTS, OPT_TRACE, OPT_MASK, OPT_ISOLATED,
-	OPT_ROOT, OPT_L1VH, OPT_EJECT_LIMIT, OPT_ON_RESET, OPT_ON_PANIC,
-	OPT_KEEP_GOING, OPT_STRICT_EXIT, OPT_COUNTS, OPT_TIMEOUT,
-	OPT_VERBOSE, OPT_HELP,
+	OPT_ROOT, OPT_L1VH, OPT_SYS_VENDOR, OPT_SECURE_BOOT, OPT_MOK,
+	OPT_EJECT_LIMIT, OPT_ON_RESET, OPT_ON_PANIC, OPT_KEEP_GOING, OPT_STRICT_EXIT, OPT_COUNTS,
+	OPT_TIMEOUT, OPT_VERBOSE, OPT_HELP,
 };
 
 static const struct option_info {
@@ -271,6 +272,12 @@ static const struct option_info {
 	  "look like a root partition (needs --cpus 1)" },
 	{ OPT_L1VH, "l1vh", NULL,
 	  "look like a partition that may create others" },
+	{ OPT_SYS_VENDOR, "sys-vendor", "TEXT",
+	  "manufacturer of the system (default: Microsoft Corporation)" },
+	{ OPT_SECURE_BOOT, "secure-boot", NULL,
+	  "look like started by EFI firmware under Secure Boot" },
+	{ OPT_MOK, "mok", "FILE",
+	  "a certificate (DER) that the machine's owner has enrolled" },
 	{ OPT_EJECT_LIMIT, "eject-limit", "SECONDS",
 	  "do an eject by force that is not answered (default: never)" },
 	{ OPT_ON_RESET, "on-reset", "exit|reboot",
@@ -372,6 +379,17 @@ static void apply_option(const struct option_info *o, const char *arg)
 	case OPT_L1VH:
 		opt.machine.l1vh = true;
 		break;
+	case OPT_SYS_VENDOR:
+		if (!*arg)
+			die("--%s needs a name", o->name);
+		opt.machine.sys_vendor = arg;
+		break;
+	case OPT_SECURE_BOOT:
+		opt.machine.secure_boot = true;
+		break;
+	case OPT_MOK:
+		opt.machine.mok = arg;
+		break;
 	case OPT_EJECT_LIMIT:
 		opt.eject_limit = (unsigned)parse_number(o->name, arg, 0, 3600);
 		break;
@@ -429,6 +447,8 @@ static void parse_options(int argc, char **argv)
 		die("no --kernel given, try --help");
 	if (opt.machine.root && opt.machine.nr_vcpus != 1)
 		die("--root needs --cpus 1: a root partition starts further processors itself");
+	if (opt.machine.mok && !opt.machine.secure_boot)
+		die("--mok needs --secure-boot: without it no kernel trusts the key");
 	if (opt.machine.root && opt.machine.isolated)
 		die("--root and --isolated exclude each other");
 }
@@ -527,6 +547,7 @@ static struct vm *assemble(FILE *console, FILE *results, struct trace *trace)
 	iommu_set_event(vm->iommu, ctl_run, vm->ctl);
 	boot_load(vm, opt.kernel, opt.initrd, opt.append);
 	acpi_build(vm);
+	smbios_build(vm);
 	vm->serial = serial_new(vm, console, opt.interactive);
 	return vm;
 }

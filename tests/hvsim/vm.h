@@ -15,8 +15,12 @@
 /* Guest physical layout. Everything below 1 MiB but RAM is reserved in e820. */
 #define LOW_RAM_END	0x9fc00ULL
 #define ROOT_PAGES_GPA	0xc0000ULL	/* --root: pages the host provides */
+#define EFI_GPA		0xd0000ULL	/* --secure-boot */
+#define EFI_SIZE	0x10000ULL
 #define ACPI_GPA	0xe0000ULL
 #define ACPI_SIZE	0x8000ULL
+#define SMBIOS_GPA	0xf0000ULL	/* where kernels without EFI look */
+#define SMBIOS_SIZE	0x1000ULL
 #define RESET_STUB_GPA	0xffff0ULL
 #define MMIO_LOW_BASE	0xe0000000ULL
 #define MMIO_LOW_SIZE	0x10000000ULL
@@ -42,6 +46,9 @@ struct machine_config {
 	bool isolated;		/* looks like a confidential (VBS) VM */
 	bool root;		/* looks like a root partition */
 	bool l1vh;		/* looks like one that may create others */
+	const char *sys_vendor;	/* in the SMBIOS tables */
+	bool secure_boot;	/* started by EFI, under Secure Boot */
+	const char *mok;	/* certificate file of its owner, or NULL */
 	bool panic_exit;	/* end the run when the guest reports a crash */
 	unsigned long boots;	/* resets so far */
 };
@@ -144,6 +151,20 @@ void boot_load(struct vm *vm, const char *kernel, const char *initrd,
 /* ---- acpi.c ---- */
 
 void acpi_build(struct vm *vm);
+
+/* ---- smbios.c ---- */
+
+void smbios_build(struct vm *vm);
+
+/* ---- efi.c ---- */
+
+#define EFI_MEMMAP_ENTRIES 5
+#define EFI_DESCRIPTOR_SIZE 48
+
+struct boot_params;
+
+/* Also what @params says of EFI. @mok: a certificate file, or NULL. */
+void efi_build(struct vm *vm, const char *mok, struct boot_params *params);
 
 /* ---- cpuid.c ---- */
 

@@ -51,8 +51,9 @@ copy_modules() {
 
 pack() { (cd "$1" && find . | cpio --quiet -o -H newc -R 0:0); }
 
-# Modules of Debian's kernel that guests load, with what they depend on.
-guest_modules="hv_vmbus pci-hyperv vfio-pci vfio_iommu_type1"
+# Modules of Debian's kernel that guests load, with what they depend on; what
+# is built in is left out.
+guest_modules="hv_vmbus pci-hyperv nvme vfio-pci vfio_iommu_type1"
 
 build_initramfs() {
 	local kernel=$1 out=$build/guest-$1.cpio tree=$build/guest-$1

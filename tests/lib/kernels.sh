@@ -42,6 +42,9 @@ kernel_check() {
 	esac
 }
 
+# Series of a kernel, e.g. 6.12.
+kernel_series() { kernel_table | awk -v k="$1" '$1 == k { print $2; exit }'; }
+
 # Release string of an unpacked kernel, e.g. 6.1.0-56-cloud-amd64.
 kernel_release() {
 	local d=$cache/kernels/$1/lib/modules

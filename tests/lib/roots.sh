@@ -32,8 +32,8 @@ root_sources() {
 }
 
 # root_run ROOT COMMAND...: in ROOT, with /proc, /sys, /dev and the build
-# directory at its own place, all of which is gone when the command ends. As
-# root, or who $root_user says.
+# directory at its own place, all of which is gone when the command ends. / is a
+# mount point there, as it is on any machine. As root, or who $root_user says.
 root_run() {
 	local root=$1
 	shift
@@ -42,6 +42,7 @@ root_run() {
 	as_root unshare -m bash -c '
 		root=$1 build=$2 user=$3
 		shift 3
+		mount --bind "$root" "$root" &&
 		mount -t proc proc "$root/proc" &&
 		mount -t sysfs -o ro sysfs "$root/sys" &&
 		mount --rbind /dev "$root/dev" &&
@@ -88,7 +89,7 @@ root_base_make() {
 	as_root chmod 755 "$dir.new/usr/sbin/policy-rc.d"
 	printf '%s;\n' 'Acquire::Languages "none"' 'APT::Sandbox::User "root"' \
 		'Acquire::Check-Valid-Until "false"' |
-		as_root tee "$dir.new/etc/apt/apt.conf.d/90hv-pviommu" >/dev/null
+		as_root tee "$dir.new/etc/apt/apt.conf.d/90tests" >/dev/null
 	root_apt "$dir.new" update && root_apt "$dir.new" dist-upgrade &&
 		as_root mv "$dir.new" "$dir"
 }

@@ -66,7 +66,6 @@ static int add_buses(void **state)
 	(void)state;
 	for (i = 0; i < BUSES; i++) {
 		atomic_store(&bus[i].refs, 1);
-		atomic_store(&bus[i].registered, true);
 	}
 	return 0;
 }
@@ -88,11 +87,6 @@ static int drop_all(void **state)
 static bool is_held(const struct device *dev)
 {
 	return atomic_load(&dev->refs) == 2;
-}
-
-static void go(struct device *dev)
-{
-	atomic_store(&dev->registered, false);
 }
 
 static void expect_prefix(const struct device *owner, u32 want)
@@ -192,8 +186,8 @@ static void test_see(void **state)
 	assert_int_equal(shim_objects(), 0);
 }
 
-/* From the front, the middle and the end of the list, and several at once. */
-static void test_gone(void **state)
+/* From the front, the middle and the end of the list. */
+static void test_forget(void **state)
 {
 	unsigned int set, i;
 
@@ -204,13 +198,11 @@ static void test_gone(void **state)
 			assert_int_equal(see(&bus[i], i << 3), 0);
 		for (i = 0; i < 4; i++)
 			if (set >> i & 1)
-				go(&bus[i]);
-		/* any change will do */
+				hvp_registry_forget(&bus[i]);
+		/* not known, not known any more */
+		hvp_registry_forget(&bus[4]);
 		if (set & 1)
-			assert_int_equal(see(&bus[4], 0x40), 0);
-		else
-			assert_int_equal(hvp_registry_unregister(&bus[5]),
-					 -ENOENT);
+			hvp_registry_forget(&bus[0]);
 		for (i = 0; i < 4; i++) {
 			if (set >> i & 1)
 				expect_none(&bus[i]);
@@ -229,7 +221,8 @@ static void test_comes_back(void **state)
 	(void)state;
 	assert_int_equal(see(&bus[0], 0x10), 0);
 	assert_int_equal(hvp_registry_register(&bus[0], 0x10), 0);
-	go(&bus[0]);
+	hvp_registry_forget(&bus[0]);
+	assert_false(is_held(&bus[0]));
 	assert_int_equal(see(&bus[1], 0x10), 0);
 	expect_prefix(&bus[1], 0x10);
 	expect_none(&bus[0]);
@@ -239,13 +232,14 @@ static void test_comes_back(void **state)
 	/* a function that is not gone yet keeps it */
 	assert_int_equal(get(&bus[1], 0x10), 0);
 	assert_int_equal(get(&bus[1], 0x10), 0);
-	go(&bus[1]);
 	assert_int_equal(see(&bus[2], 0x10), -EEXIST);
 	hvp_registry_put(&bus[1]);
+	hvp_registry_forget(&bus[1]);
 	assert_int_equal(see(&bus[2], 0x10), -EEXIST);
 	assert_int_equal(get(&bus[2], 0x10), -EEXIST);
 	expect_prefix(&bus[1], 0x10);
 	hvp_registry_put(&bus[1]);
+	hvp_registry_forget(&bus[1]);
 	assert_int_equal(hvp_registry_register(&bus[2], 0x10), 0);
 	expect_none(&bus[1]);
 }
@@ -329,16 +323,13 @@ static void test_register(void **state)
 static void test_register_early(void **state)
 {
 	(void)state;
-	go(&bus[0]);
 	assert_int_equal(hvp_registry_register(&bus[0], 0x10), 0);
 	assert_int_equal(see(&bus[1], 0x10), -EEXIST);
 	expect_prefix(&bus[0], 0x10);
-	atomic_store(&bus[0].registered, true);
 	assert_int_equal(see(&bus[0], 0x18), 0);
 	expect_prefix(&bus[0], 0x10);
-	go(&bus[0]);
-	/* the call that drops it also finds it */
-	assert_int_equal(hvp_registry_unregister(&bus[0]), 0);
+	hvp_registry_forget(&bus[0]);
+	assert_int_equal(hvp_registry_unregister(&bus[0]), -ENOENT);
 	expect_none(&bus[0]);
 	assert_int_equal(shim_objects(), 0);
 	assert_false(is_held(&bus[0]));
@@ -380,7 +371,6 @@ static void *use_one_bus(void *arg)
 	int i, ret;
 
 	for (i = 0; i < 5000; i++) {
-		atomic_store(&owner->registered, true);
 		ret = hvp_registry_register(owner, 0x1000);
 		wrong += ret && ret != -EEXIST;
 		wrong += hvp_registry_unregister(owner) != (ret ? -ENOENT : 0);
@@ -389,12 +379,11 @@ static void *use_one_bus(void *arg)
 		wrong += hvp_registry_register(owner, 0x1000) != -EEXIST;
 		wrong += hvp_registry_register(owner, mine) != 0;
 		wrong += hvp_registry_lookup(owner, &prefix) || prefix != mine;
-		atomic_store(&owner->registered, false);
-		wrong += hvp_registry_lookup(owner, &prefix) || prefix != mine;
 		hvp_registry_put(owner);
-		/* any other thread may have dropped it by now */
-		ret = hvp_registry_unregister(owner);
-		wrong += ret && ret != -ENOENT;
+		if (i & 1)
+			wrong += hvp_registry_unregister(owner) != 0;
+		hvp_registry_forget(owner);
+		wrong += hvp_registry_unregister(owner) != -ENOENT;
 		wrong += hvp_registry_lookup(owner, &prefix) != -ENOENT;
 	}
 	return (void *)wrong;
@@ -426,7 +415,7 @@ int main(void)
 		cmocka_unit_test(test_id),
 		TEST(test_for_each),
 		TEST(test_see),
-		TEST(test_gone),
+		TEST(test_forget),
 		TEST(test_comes_back),
 		TEST(test_twins),
 		TEST(test_register),

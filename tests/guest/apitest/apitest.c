@@ -26,6 +26,7 @@
  */
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/hyperv.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -34,12 +35,14 @@
 #include <linux/pci.h>
 #include <linux/proc_fs.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "hv_pviommu.h"
 
 #define MAX_HELD	16
+#define MAX_BUSES	16
 #define LOOKERS		2
 #define FAKE_DOMAIN	0x7ff0
 #define TEST_VENDOR	0x1234
@@ -124,6 +127,54 @@ static int add_fake_bus(void)
 	return -ENOMEM;
 }
 
+/* ---- What ids must be ---- */
+
+/*
+ * By bus, and seen while that is there: later, what the bus points to may be
+ * gone. The bus itself is in memory, and so its address nobody else's, as long
+ * as somebody has a reference to one of its functions.
+ */
+static DEFINE_SPINLOCK(prefix_lock);
+static struct {
+	const struct pci_bus *bus;
+	u32 prefix;
+} prefixes[MAX_BUSES];			/* under prefix_lock */
+static unsigned int next_prefix;
+
+/* A function that is there. */
+static void note_prefix(const struct pci_dev *pdev)
+{
+	const struct device *parent = pci_find_host_bridge(pdev->bus)->dev.parent;
+	const u8 *guid;
+	unsigned int i;
+
+	if (!parent || !parent->bus || strcmp(parent->bus->name, "vmbus"))
+		return;
+	guid = container_of(parent, struct hv_device, device)->dev_instance.b;
+	spin_lock(&prefix_lock);
+	for (i = 0; i < MAX_BUSES && prefixes[i].bus != pdev->bus; i++)
+		;
+	if (i == MAX_BUSES)
+		i = next_prefix++ % MAX_BUSES;
+	prefixes[i].bus = pdev->bus;
+	prefixes[i].prefix = (u32)guid[5] << 24 | guid[4] << 16 |
+			     guid[7] << 8 | (guid[6] & 0xf8);
+	spin_unlock(&prefix_lock);
+}
+
+static bool is_id_of(u64 id, const struct pci_dev *pdev)
+{
+	bool found = false;
+	unsigned int i;
+
+	spin_lock(&prefix_lock);
+	for (i = 0; i < MAX_BUSES && !found; i++)
+		found = prefixes[i].bus == pdev->bus &&
+			id == (prefixes[i].prefix | PCI_FUNC(pdev->devfn));
+	spin_unlock(&prefix_lock);
+	return found;
+}
+
 /* ---- Registration as a driver would do it ---- */
 
 static int register_bus(struct pci_dev *pdev, u32 prefix)
@@ -152,8 +203,10 @@ static int notify_added(struct notifier_block *nb, unsigned long action,
 	u32 prefix;
 	int err;
 
-	if (action != BUS_NOTIFY_ADD_DEVICE || pdev->vendor != TEST_VENDOR ||
-	    pdev->device != TEST_DEVICE)
+	if (action != BUS_NOTIFY_ADD_DEVICE)
+		return NOTIFY_DONE;
+	note_prefix(pdev);
+	if (pdev->vendor != TEST_VENDOR || pdev->device != TEST_DEVICE)
 		return NOTIFY_DONE;
 	prefix = xchg(&early_prefix, 0);
 	if (!prefix)
@@ -173,21 +226,6 @@ static struct notifier_block added_notifier = {
 
 static struct task_struct *lookers[LOOKERS], *registrar;
 static atomic_t storm_lookups, storm_registrations, storm_wrong;
-
-/*
- * What an id must be, as seen from the name: without collisions the domain
- * number is the upper half of the prefix. Not from the bus, as what it points
- * to may be gone.
- */
-static bool is_id_of(u64 id, const struct pci_dev *pdev)
-{
-	unsigned int domain, bus, slot, fn;
-
-	if (sscanf(pci_name(pdev), "%x:%x:%x.%u", &domain, &bus, &slot,
-		   &fn) != 4)
-		return false;
-	return id >> 16 == domain && (id & 7) == fn;
-}
 
 static void look_up(struct pci_dev *pdev)
 {
@@ -424,6 +462,7 @@ static const struct proc_ops apitest_ops = {
 
 static int __init apitest_init(void)
 {
+	struct pci_dev *pdev = NULL;
 	int err;
 
 	err = bus_register_notifier(&pci_bus_type, &added_notifier);
@@ -433,6 +472,12 @@ static int __init apitest_init(void)
 		bus_unregister_notifier(&pci_bus_type, &added_notifier);
 		return -ENOMEM;
 	}
+	/* Those that were there before */
+	pci_lock_rescan_remove();
+	for_each_pci_dev(pdev)
+		if (device_is_registered(&pdev->dev))
+			note_prefix(pdev);
+	pci_unlock_rescan_remove();
 	return 0;
 }
 

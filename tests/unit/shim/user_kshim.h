@@ -232,10 +232,9 @@ static inline void cond_resched(void)
 {
 }
 
-/* Tests make these, look at the references, and let the device go. */
+/* Tests make these, and look at the references. */
 struct device {
 	atomic_int refs;
-	atomic_bool registered;
 };
 
 static inline struct device *get_device(struct device *dev)
@@ -249,13 +248,6 @@ static inline void put_device(struct device *dev)
 {
 	if (atomic_fetch_sub(&dev->refs, 1) < 2)
 		abort();
-}
-
-static inline bool device_is_registered(struct device *dev)
-{
-	if (atomic_load(&dev->refs) < 1)
-		abort();
-	return atomic_load(&dev->registered);
 }
 
 void *kzalloc(size_t size, gfp_t gfp);
