@@ -67,13 +67,13 @@ differences() {
 # A lintian that is older than the policy cannot know it.
 check_lintian() {
 	root_apt "$root" install lintian || bail_out "no lintian for $suite"
-	runs "$suite: lintian has nothing to say" root_run "$root" \
+	runs "$suite: lintian" root_run "$root" \
 		lintian --allow-root --display-info --pedantic \
-		--show-overrides --fail-on error,warning,info,pedantic \
+		--show-overrides --fail-on none \
 		--suppress-tags newer-standards-version \
 		"$scratch/debs/hv-pviommu_${version}_amd64.changes"
 	is "$(grep -v '^[ON]: ' <<<"$output")" "" \
-		"$suite: but what is overridden, and why"
+		"$suite: has nothing to say but what is overridden"
 	is "$(grep -c '^O: ' <<<"$output")" \
 		"$(grep -vc '^#' "$top"/debian/*.lintian-overrides)" \
 		"$suite: and needs all of its overrides"
