@@ -79,8 +79,8 @@ boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a 
 	@cd $(HVP_BUILD)/matrix && prove -j $(JOBS) --timer \
 		-e '$(CURDIR)/tests/run --no-build' */*.sh
 
-check-packages: deps ## install real packages into real root filesystems, and boot those
-	@prove --timer -e bash tests/packaging/*.sh
+check-packages: deps ## install real packages into real roots, boot those; JOBS=N at a time
+	@prove -j $(JOBS) --timer -e bash tests/packaging/*.sh
 
 dist: ## the release tarball of the last commit, in build/dist
 	@tests/lib/dist.sh

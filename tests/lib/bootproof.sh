@@ -9,10 +9,10 @@ proof_start() {
 	command -v /sbin/mke2fs >/dev/null ||
 		"$top/tests/lib/deps.sh" e2fsprogs || bail_out "no mke2fs"
 	"$top/tests/run" --build >&2 || bail_out "hvsim cannot be built"
-	make -s -C "$top" deb >/dev/null || bail_out "make deb failed"
 	disk=$build/$1
 	root=$disk/root
 	as_root rm -rf "$disk"
+	mkdir -p "$disk" && debs "$disk/debs"
 	root_copy "$2" "$root" || bail_out "no root of $2"
 	trap 'as_root rm -rf "$root" "$disk/image"' EXIT
 	# The order a user meets: the system with its kernel comes first.
@@ -29,8 +29,8 @@ proof_install() {
 	kernel=$(ls "$root/lib/modules")
 	d=/var/tmp/debs
 	as_root mkdir -p "$root$d" && as_root cp \
-		"$build"/deb/hv-pviommu-dkms_*.deb \
-		"$build"/deb/hv-pviommu-tools_*.deb "$root$d/" || return 1
+		"$disk"/debs/hv-pviommu-dkms_*.deb \
+		"$disk"/debs/hv-pviommu-tools_*.deb "$root$d/" || return 1
 	runs "apt installs our packages and the headers" root_apt "$root" \
 		install linux-headers-cloud-amd64 \
 		"$d/$(cd "$root$d" && echo hv-pviommu-dkms_*.deb)" \

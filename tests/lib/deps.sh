@@ -28,11 +28,14 @@ for p in $packages; do
 done
 [ -n "$missing" ] || exit 0
 say "installing:$missing"
-mkdir -p "$build"
 export DEBIAN_FRONTEND=noninteractive
-as_root apt-get -qq update >"$build/apt.log" 2>&1 ||
-	fail "apt-get update failed, see $build/apt.log"
-# shellcheck disable=SC2086
-as_root apt-get -qq -y --no-install-recommends install $missing \
-	>>"$build/apt.log" 2>&1 ||
-	fail "cannot install$missing, see $build/apt.log"
+log=$build/deps.log
+install_missing() {
+	as_root apt-get -qq update >"$log" 2>&1 ||
+		fail "apt-get update failed, see $log"
+	# shellcheck disable=SC2086
+	as_root apt-get -qq -y --no-install-recommends install $missing \
+		>>"$log" 2>&1 || fail "cannot install$missing, see $log"
+}
+# Tests that run at the same time may want packages at the same time.
+with_cache_lock deps install_missing

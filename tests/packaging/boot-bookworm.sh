@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$top/tests/lib/roots.sh"
 . "$top/tests/lib/tap.sh"
+. "$top/tests/lib/packages.sh"
 . "$top/tests/lib/disk.sh"
 . "$top/tests/lib/bootproof.sh"
 

@@ -76,7 +76,7 @@ on_suite() {
 		"$suite: nothing is left of that"
 
 	as_root mkdir -p "$root/usr/local/src"
-	as_root tar -xzf "$build/dist/hv-pviommu-$version.tar.gz" \
+	as_root tar -xzf "$scratch/debs/dist.tar.gz" \
 		-C "$root/usr/local/src" --strip-components 1
 	try source /usr/local/src
 	like "$output" 'hv_pviommu\.ko' "$suite: modprobe finds the module" ||

@@ -7,7 +7,8 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$top/tests/lib/tap.sh"
 
-"$top/tests/lib/deps.sh" git || bail_out "no packages"
+"$top/tests/lib/deps.sh" git linux-headers-cloud-amd64 ||
+	bail_out "no packages"
 scratch=$build/test-release
 trap 'rm -rf "$scratch"' EXIT
 rm -rf "$scratch"

@@ -17,19 +17,24 @@ trap 'as_root rm -rf "$scratch"' EXIT
 as_root rm -rf "$scratch"
 mkdir -p "$scratch" || exit 1
 
-make -s -C "$top" rpm 2>"$scratch/log" ||
-	bail_out "make rpm failed: $(tail -n 3 "$scratch/log")"
-dkms=$build/rpm/hv-pviommu-dkms-$version-1.noarch.rpm
-tools=$build/rpm/hv-pviommu-tools-$version-1.x86_64.rpm
+# With a build directory of their own: other tests make tarballs, too.
+rpms=$scratch/build/rpm
+make_rpms() {
+	HVP_BUILD=$scratch/build make -s -C "$top" rpm 2>"$scratch/log" ||
+		bail_out "make rpm failed: $(tail -n 3 "$scratch/log")"
+}
+make_rpms
+dkms=$rpms/hv-pviommu-dkms-$version-1.noarch.rpm
+tools=$rpms/hv-pviommu-tools-$version-1.x86_64.rpm
 
 ## What is in them
 
-is "$(cd "$build/rpm" && echo *)" "hv-pviommu-$version-1.src.rpm \
+is "$(cd "$rpms" && echo *)" "hv-pviommu-$version-1.src.rpm \
 hv-pviommu-dkms-$version-1.noarch.rpm hv-pviommu-tools-$version-1.x86_64.rpm" \
 	"make rpm makes a source and two binary packages"
 
 runs "rpmlint finds nothing" rpmlint -r "$top/rpm/hv-pviommu.rpmlintrc" \
-	"$build"/rpm/*.rpm "$top/rpm/hv-pviommu.spec"
+	"$rpms"/*.rpm "$top/rpm/hv-pviommu.spec"
 like "$output" ' 0 errors, 0 warnings' "not even warnings"
 
 for p in "$dkms" "$tools"; do
@@ -91,10 +96,9 @@ for tag in POSTIN PREUN POSTUN POSTTRANS; do
 done
 is "$(rpm -qp --scripts "$tools")" "" "tools: no scripts"
 
-sums=$(cd "$build/rpm" && sha256sum -- *)
-make -s -C "$top" rpm 2>"$scratch/log" ||
-	bail_out "make rpm failed: $(tail -n 3 "$scratch/log")"
-is "$(cd "$build/rpm" && sha256sum -- *)" "$sums" "built again: the same bits"
+sums=$(cd "$rpms" && sha256sum -- *)
+make_rpms
+is "$(cd "$rpms" && sha256sum -- *)" "$sums" "built again: the same bits"
 
 ## What they do
 
@@ -104,7 +108,7 @@ is "$(cd "$build/rpm" && sha256sum -- *)" "$sums" "built again: the same bits"
 package() {
 	local dir=$scratch/src/hv-pviommu-$1
 	mkdir -p "$dir"
-	tar -xzf "$build/dist/hv-pviommu-$version.tar.gz" -C "$dir" \
+	tar -xzf "$scratch/build/dist/hv-pviommu-$version.tar.gz" -C "$dir" \
 		--strip-components 1 || return 1
 	sed -i "s/^\(Version: *\).*/\1$1/; s/^\(Release: *\).*/\1$2/" \
 		"$dir/rpm/hv-pviommu.spec"
