@@ -95,7 +95,13 @@ is "$(attached) $(ats dmaprobe0)" "paging on" "it is where it was, with ATS"
 hvctl iommu config inuse=any
 host_fails attach INSUFFICIENT_MEMORY 2 2
 check_not "a move that fails on both ways" set_type identity
-is "$(attached) $(ats dmaprobe0)" "blocked off" "it is blocked, without ATS"
+# The core of 6.12 asks for the old domain once more.
+if since 6.12 && ! since 7.2; then
+	is "$(attached) $(ats dmaprobe0)" "paging on" "asked again: it is back"
+else
+	is "$(attached) $(ats dmaprobe0)" "blocked off" \
+		"it is blocked, without ATS"
+fi
 check "then it moves" set_type identity
 is "$(attached) $(ats dmaprobe0)" "identity off" "identity, without ATS"
 check "and back" set_type DMA
