@@ -51,6 +51,7 @@ static struct {
 	.machine = {
 		.mem_size = 512ULL << 20,
 		.nr_vcpus = 2,
+		.slow_clock = 1,
 		.sys_vendor = "Microsoft Corporation",
 		.panic_exit = true,
 	},
@@ -224,7 +225,8 @@ static bool parse_choice(const char *name, const char *text, const char *no,
 }
 
 enum option_id {
-	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_DEVICE,
+	OPT_KERNEL = 1, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_CPUS, OPT_SLOW_CLOCK,
+	OPT_DEVICE,
 	OPT_IOMMU, OPT_VPCI_MAX, OPT_VPCI_UNCLEAN, OPT_VMBUS_MAX, OPT_CONSOLE,
 	OPT_INTERACTIVE, OPT_RESULTS, OPT_TRACE, OPT_MASK, OPT_ISOLATED,
 	OPT_ROOT, OPT_L1VH, OPT_SYS_VENDOR, OPT_SECURE_BOOT, OPT_MOK,
@@ -242,6 +244,8 @@ static const struct option_info {
 	  "its command line (default: console=ttyS0)" },
 	{ OPT_MEM, "mem", "MIB", "guest memory (default: 512)" },
 	{ OPT_CPUS, "cpus", "N", "virtual processors (default: 2)" },
+	{ OPT_SLOW_CLOCK, "slow-clock", "N",
+	  "the guest's time is N times slower than ours (default: 1)" },
 	{ OPT_DEVICE, "device", "nvme[,size=64M][,file=PATH][,queues=N]",
 	  "an NVMe controller; may be repeated" },
 	{ OPT_DEVICE, "device", "dmaprobe[,functions=N][,ats]",
@@ -338,6 +342,9 @@ static void apply_option(const struct option_info *o, const char *arg)
 	case OPT_CPUS:
 		opt.machine.nr_vcpus = (unsigned)parse_number(o->name, arg, 1,
 							      MAX_VCPUS);
+		break;
+	case OPT_SLOW_CLOCK:
+		opt.machine.slow_clock = parse_number(o->name, arg, 1, 16);
 		break;
 	case OPT_DEVICE:
 		parse_device(arg);

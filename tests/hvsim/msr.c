@@ -81,7 +81,7 @@ bool msr_hypercalls_enabled(const struct vm *vm)
 /* Reference time: units of 100 ns since the machine was created. */
 static u64 read_time(const struct vm *vm)
 {
-	return vm_uptime_ns(vm) / 100;
+	return vm_uptime_ns(vm) / 100 / vm->cfg.slow_clock;
 }
 
 /*
@@ -207,7 +207,7 @@ bool msr_read(struct vcpu *v, u32 index, u64 *val)
 		*val = vm->tsc_khz * 1000;
 		break;
 	case MSR_APIC_FREQUENCY:
-		*val = APIC_HZ;
+		*val = APIC_HZ * vm->cfg.slow_clock;
 		break;
 	case MSR_VP_ASSIST_PAGE:
 		*val = m->vp_assist[v->id];

@@ -50,7 +50,7 @@ void vcpu_create(struct vm *vm, unsigned id)
 	khz = ioctl(v->fd, KVM_GET_TSC_KHZ, 0);
 	if (khz <= 0)
 		die("KVM_GET_TSC_KHZ: %s", strerror(errno));
-	vm->tsc_khz = (u64)khz;
+	vm->tsc_khz = (u64)khz * vm->cfg.slow_clock;
 }
 
 struct kvm_regs *vcpu_regs(struct vcpu *v)
@@ -135,7 +135,9 @@ static void write_port(struct vcpu *v, u16 port, u32 val)
 		serial_out(vm->serial, port - PORT_COM1, (u8)val);
 		break;
 	case PORT_CTL_REQ:
-		ctl_request_byte(vm->ctl, (u8)val);
+		for (; val; val >>= 8)
+			if ((u8)val)
+				ctl_request_byte(vm->ctl, (u8)val);
 		break;
 	case PORT_SLEEP:
 		if (val & SLEEP_ENABLE)

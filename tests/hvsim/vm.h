@@ -42,6 +42,7 @@
 struct machine_config {
 	u64 mem_size;
 	unsigned nr_vcpus;
+	u64 slow_clock;		/* how much slower guest time is than ours */
 	bool mask_cx16, mask_xsave;
 	bool isolated;		/* looks like a confidential (VBS) VM */
 	bool root;		/* looks like a root partition */
@@ -77,7 +78,7 @@ struct vm {
 	int kvm_fd, fd;
 	size_t run_size;
 	bool sync_regs;
-	u64 tsc_khz;
+	u64 tsc_khz;		/* as the guest sees it */
 	u64 start_ns;			/* CLOCK_MONOTONIC at creation */
 	struct vcpu vcpus[MAX_VCPUS];
 
