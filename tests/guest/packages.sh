@@ -6,7 +6,8 @@
 # so these checks are left out there.
 #
 #   translated	the module is in use, the root disk is behind the IOMMU
-#   in-use	it is loaded, but the root disk had its driver before
+#   rebound	the same, but the disk's driver came first, and the initramfs
+#		has made it let go
 #   refused	the kernel does not take it for its signature
 #   absent	no trace of the module, everything works without
 #   upgrade	install the packages in $UPGRADE
@@ -74,14 +75,11 @@ module_built() {
 	check "the module is loaded" loaded hv_pviommu
 }
 
-translated() {
+# disk_translated PAST: the root disk is behind the IOMMU, and everybody says so;
+# PAST of its DMA were untranslated when the stage began
+disk_translated() {
 	local dev
 
-	module_built
-	before "it was loaded before pci-hyperv" \
-		"hv_pviommu: Hyper-V pvIOMMU" "registering driver hv_pci"
-	before "by the initramfs, before there was a root" \
-		"hv_pviommu: Hyper-V pvIOMMU" "EXT4-fs \(nvme0n1\): mounted"
 	survived
 	root_disk
 	dev=$(nvme_dev)
@@ -89,11 +87,12 @@ translated() {
 		note "the kernel is locked down: the host is not asked"
 	else
 		is "$(kind_of nvme0)" paging "the host says it is translated"
+		past=$1
 		# shellcheck disable=SC2046 # two numbers
 		set -- $(hvctl iommu dma nvme0)
 		note "DMA of the root disk: $1 translated, $2 not"
-		[ "$1" -gt 1000 ] && [ "$2" = 0 ]
-		is $? 0 "all of its DMA was"
+		[ "$1" -gt 1000 ] && [ "$2" = "$past" ]
+		is $? 0 "all of its DMA was since"
 		no_faults "in this boot"
 	fi
 	check "it has a group" test \
@@ -108,28 +107,28 @@ translated() {
 	show_tool
 }
 
-in_use() {
-	local dev
+# The initramfs has done it, before there was a root.
+before_root() {
+	before "$1" "$2" "EXT4-fs \(nvme0n1\): mounted"
+}
 
+translated() {
+	module_built
+	before "it was loaded before pci-hyperv" \
+		"hv_pviommu: Hyper-V pvIOMMU" "registering driver hv_pci"
+	before_root "by the initramfs, before there was a root" \
+		"hv_pviommu: Hyper-V pvIOMMU"
+	disk_translated 0
+}
+
+rebound() {
 	module_built
 	before "pci-hyperv, which is built in, came first" \
 		"PCI VMBus probing" "hv_pviommu: Hyper-V pvIOMMU"
 	log_has "the log counts the disk" "hv_pviommu: 1 devices? in use already"
-	survived
-	root_disk
-	dev=$(nvme_dev)
-	is "$(hvctl iommu device nvme0)" "0 unattached" \
-		"the host says that the disk is not translated"
-	is "$(hvctl iommu dma nvme0 | cut -d' ' -f1)" 0 "none of its DMA was"
-	check_not "it has no group" has_group "$dev"
-	is "$(untranslated)" 1 "the module knows that"
-	tool_json
-	is "$tool_code" 1 "hv-pviommu: exit code"
-	is "$(json_key status)" '"warnings"' "hv-pviommu: status"
-	is "$(json_dev "$dev" state) $(json_dev "$dev" reason)" \
-		'"untranslated" "in-use"' "hv-pviommu: the disk, and why"
-	show_tool
-	no_faults "in this boot"
+	before_root "its driver let go of it before there was a root" \
+		"hv-pviommu: initramfs: $(nvme_dev): nvme has let go of it, and has it back translated"
+	disk_translated "$(hvctl iommu dma nvme0 | cut -d' ' -f2)"
 }
 
 # Not even root loads it then, and all the rest is as without it.
@@ -223,8 +222,7 @@ eval "steps=\${STEPS_$STAGE}"
 for step in $steps; do
 	note "$step"
 	case $step in
-	translated | absent | refused | upgrade | purge) $step ;;
-	in-use) in_use ;;
+	translated | rebound | absent | refused | upgrade | purge) $step ;;
 	reboot) echo reboot >/run/hvp-next ;;
 	*) give_up "step '$step'" ;;
 	esac

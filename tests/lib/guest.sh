@@ -66,6 +66,7 @@ build_initramfs() {
 	cp "$(command -v busybox)" "$tree/bin/busybox"
 	cp "$top/tests/guest/init" "$tree/init"
 	cp "$top"/tests/guest/*.sh "$tree/"
+	cp "$top/src/initramfs/hv-pviommu" "$tree/initramfs-script" || return 1
 	cp "$build/guest/hvctl" "$build/guest/dmaprobe" \
 		"$build/guest/fail-nth" "$build/guest/kload" \
 		"$build/guest/vfio-probe" "$build/guest-tools/hv-pviommu" \

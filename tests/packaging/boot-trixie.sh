@@ -4,8 +4,9 @@
 # Debian 13: packages installed by apt, the machine booted from an NVMe disk
 # with its own kernel and initramfs; under enforced module signatures without
 # the key that DKMS signs with, and under Secure Boot with it; upgraded to the
-# kernel of backports, which has pci-hyperv and nvme built in, and rid of the
-# packages again (both in a chroot).
+# kernel of backports, which has pci-hyperv and nvme built in, so that it is for the
+# initramfs to have the root disk translated; and rid of the packages again (both
+# in a chroot).
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$top/tests/lib/roots.sh"
@@ -39,7 +40,7 @@ runs "apt installs the kernel of backports" root_apt "$root" -t \
 	trixie-backports install linux-image-cloud-amd64 \
 	linux-headers-cloud-amd64
 root_apt "$root" clean
-proof_disk "" "" "" "in-use"
+proof_disk "" "" "" "rebound"
 proof_boot 4 poweroff '^7\.' "7.x, pci-hyperv built in"
 
 proof_purge

@@ -15,7 +15,7 @@ check_contents() {
 	local files
 	files=$(dpkg -c "$scratch"/debs/hv-pviommu-dkms_*.deb |
 		sed 's/.* \.//; /\/$/d')
-	unlike "$files" '/src/(tools|modprobe\.d)/|/tests/|\.(o|ko|cmd)$' \
+	unlike "$files" '/src/(tools|modprobe\.d|initramfs)/|/tests/|\.(o|ko|cmd)$' \
 		"hv-pviommu-dkms has what builds the module, and no more"
 	is "$(grep -v '^/usr/src/' <<<"$files" | sort)" "$(sort <<'END'
 /etc/kernel/header_postinst.d/hv-pviommu
@@ -23,6 +23,7 @@ check_contents() {
 /usr/share/doc/hv-pviommu-dkms/changelog.gz
 /usr/share/doc/hv-pviommu-dkms/copyright
 /usr/share/initramfs-tools/hooks/hv-pviommu
+/usr/share/initramfs-tools/scripts/init-top/hv-pviommu
 /usr/share/lintian/overrides/hv-pviommu-dkms
 END
 )" "and the files that make it load"

@@ -45,7 +45,7 @@ for p in "$dkms" "$tools"; do
 	"$dkms")
 		name=dkms
 		wanted=$(cd "$top" && git ls-files include src | grep -vE \
-			'^src/(tools|modprobe.d)/' |
+			'^src/(tools|modprobe.d|initramfs)/' |
 			sed "s|^|usr/src/hv-pviommu-$version/|"
 			printf '%s\n' "usr/src/hv-pviommu-$version/"{COPYING,Makefile,VERSION,dkms.conf} \
 				usr/lib/modprobe.d/hv-pviommu.conf \
