@@ -25,7 +25,6 @@ struct ctl {
 	struct vm *vm;
 	FILE *results;
 	char line[LINE_MAX_LEN + 1];
-	size_t len;
 	bool too_long;
 	const char *rest;	/* request text after its first word */
 	char *response;
@@ -252,18 +251,20 @@ static void run_request(struct ctl *c)
 	log_debug("control \"%s\": %s", c->line, c->response);
 }
 
-void ctl_request_byte(struct ctl *c, u8 byte)
+void ctl_request(struct ctl *c, u64 gpa)
 {
-	if (byte == '\n') {
-		c->line[c->len] = 0;
-		run_request(c);
-		c->len = 0;
-		c->too_long = false;
-	} else if (c->len == LINE_MAX_LEN) {
-		c->too_long = true;
-	} else {
-		c->line[c->len++] = (char)byte;
-	}
+	const char *text = mem_ptr(vm_mem(c->vm), gpa, LINE_MAX_LEN + 1);
+	size_t len = 0;
+
+	while (text && len <= LINE_MAX_LEN && text[len] && text[len] != '\n')
+		len++;
+	c->too_long = len > LINE_MAX_LEN;
+	if (c->too_long)
+		len = 0;
+	if (len)
+		memcpy(c->line, text, len);
+	c->line[len] = 0;
+	run_request(c);
 }
 
 u8 ctl_response_byte(struct ctl *c)

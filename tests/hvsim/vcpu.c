@@ -135,9 +135,7 @@ static void write_port(struct vcpu *v, u16 port, u32 val)
 		serial_out(vm->serial, port - PORT_COM1, (u8)val);
 		break;
 	case PORT_CTL_REQ:
-		for (; val; val >>= 8)
-			if ((u8)val)
-				ctl_request_byte(vm->ctl, (u8)val);
+		ctl_request(vm->ctl, (u64)val << 12);
 		break;
 	case PORT_SLEEP:
 		if (val & SLEEP_ENABLE)

@@ -207,7 +207,8 @@ struct ctl *ctl_new(struct vm *vm, FILE *results);
  * An exchange with the guest that is under way is not disturbed.
  */
 void ctl_run(void *ctl, const char *line);
-void ctl_request_byte(struct ctl *c, u8 byte);
+/* The guest has a line at @gpa, the start of a page; newline or NUL ends it. */
+void ctl_request(struct ctl *c, u64 gpa);
 u8 ctl_response_byte(struct ctl *c);
 
 #endif
