@@ -94,7 +94,7 @@ disk_image() {
 	local root=$1 disk=$2 mib=$3
 	# Where root_run mounts the build directory.
 	(cd "$root" && as_root rmdir -p --ignore-fail-on-non-empty \
-		".$build") || return 1
+		"${build#/}") || return 1
 	mkdir -p "$disk"
 	rm -f "$disk/image"
 	as_root mke2fs -q -t ext4 -U "$disk_uuid" -L root -E \
