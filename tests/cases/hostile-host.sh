@@ -35,6 +35,9 @@ ids() { hvctl iommu domains | sort -n | cut -d' ' -f1 | xargs; }
 attached() { hvctl iommu device dmaprobe0; }
 
 up() {
+	# The module looks around once more, 20 ms after it has come: what is
+	# refused after that stays so until a driver lets go.
+	modprobe hv_pviommu 2>/dev/null && sleep 0.1
 	load_all
 	modprobe dmaprobe || give_up "modprobe dmaprobe"
 	a=$(probe_dev) || give_up "the dmaprobe appears"
