@@ -3,7 +3,7 @@
 
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
-JOBS ?= 4
+JOBS ?= 3
 
 # Where the headers have types of the kernel, kbuild wants to add those of the
 # module by pahole, and fails if that is missing.
