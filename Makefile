@@ -76,8 +76,11 @@ boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a 
 	@for k in $(KERNELS) $(CORE_KERNELS); do \
 		tests/run --kernel $$k --build || exit 1; done
 	@tests/run --matrix $(HVP_BUILD)/matrix '$(KERNELS)' '$(CORE_KERNELS)'
-	@cd $(HVP_BUILD)/matrix && prove -j $(JOBS) --timer \
-		-e '$(CURDIR)/tests/run --no-build' */*.sh
+	@rm -f $(HVP_BUILD)/failures
+	@cd $(HVP_BUILD)/matrix && HVP_FAILURES=$(HVP_BUILD)/failures \
+		prove -j $(JOBS) --timer \
+		-e '$(CURDIR)/tests/run --no-build' */*.sh || { \
+		echo 'Failed:'; cat $(HVP_BUILD)/failures; exit 1; }
 
 check-packages: deps ## install real packages into real roots, boot those; JOBS=N at a time
 	@prove -j $(JOBS) --timer -e bash tests/packaging/*.sh

@@ -142,6 +142,7 @@ ids "after the storm"
 remove rescind dmaprobe0
 remove rescind dmaprobe1
 a=2000:00:00.0 b=2001:00:00.0
+let_it_say
 is "$(api early $pa)" 0 "early registration"
 hvctl vpci offer dmaprobe1
 check "the device comes" wait_for 30 test -e /sys/bus/pci/devices/$b

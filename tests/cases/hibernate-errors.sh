@@ -161,6 +161,7 @@ lost "no way into the domain" 1
 
 # One that is neither deleted on the way down nor on the way up.
 hvctl iommu fail delete ACCESS_DENIED 1 6
+let_it_say
 cycle
 said 1 "domain 1 is in the host already, from an earlier kernel: it stays" \
 	"an id that is not to be had: the log says so"

@@ -4,7 +4,7 @@
 #: hvsim --device dmaprobe,absent,guid=aaaaaaaa-2000-4000-8000-646576696365
 #: hvsim --device dmaprobe,absent,guid=bbbbbbbb-2000-4008-8000-646576696365
 #: hvsim --device nvme,absent,guid=cccccccc-2000-4000-8000-646576696365
-#: hvsim --eject-limit 6
+#: hvsim --eject-limit 4
 #: append iommu.strict=1
 #: timeout 480
 
@@ -147,7 +147,7 @@ note "$late ejects were refused by the host"
 # A user who does not let go: the host waits, then does it by force.
 label=hold
 plug_for vfio
-vfio-probe use $a 12 >/tmp/hold 2>&1 &
+vfio-probe use $a 8 >/tmp/hold 2>&1 &
 holder=$!
 wait_for 10 grep -q 'has it' /tmp/hold || give_up "vfio-probe use"
 hvctl vpci eject dmaprobe0

@@ -125,6 +125,10 @@ wait_for() {
 	done
 }
 
+# The module says the same at most ten times in five seconds, and what it says
+# next is to be in the log.
+let_it_say() { sleep 5.5; }
+
 # ---- Hyper-V and PCI ----
 
 # is_builtin MODULE: it is part of the kernel itself

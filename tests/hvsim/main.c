@@ -542,7 +542,8 @@ static struct vm *assemble(FILE *console, FILE *results, struct trace *trace)
 	vpci_set_unclean(vm->vpci, opt.unclean);
 	vmbus_on_unload(vm->vmbus, iommu_unload, vm->iommu);
 	vpci_set_boots(vm->vpci, opt.machine.boots);
-	vpci_set_eject_limit(vm->vpci, opt.eject_limit);
+	vpci_set_eject_limit(vm->vpci, opt.machine.slow_clock *
+			     opt.eject_limit * 1000000000);
 	for (i = 0; i < opt.nr_devices; i++)
 		add_device(vm, &opt.devices[i]);
 	ctl_register(vm, "vpci", "list | offer|eject|rescind|state NAME",

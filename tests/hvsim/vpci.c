@@ -1445,9 +1445,9 @@ void vpci_set_boots(struct vpci *v, unsigned long boots)
 	v->boots = boots;
 }
 
-void vpci_set_eject_limit(struct vpci *v, unsigned seconds)
+void vpci_set_eject_limit(struct vpci *v, u64 ns)
 {
-	v->eject_limit_ns = seconds * 1000000000ULL;
+	v->eject_limit_ns = ns;
 }
 
 static void plug_functions(struct vpci_bus *bus, struct pci_func **funcs)

@@ -39,10 +39,10 @@ struct vpci_bus *vpci_add_bus(struct vpci *v, const char *name,
 			      unsigned nr_funcs, bool offered, char *err,
 			      size_t errlen);
 /*
- * After how many seconds an eject that was not answered is done by force;
+ * After how many nanoseconds an eject that was not answered is done by force;
  * 0 for never.
  */
-void vpci_set_eject_limit(struct vpci *v, unsigned seconds);
+void vpci_set_eject_limit(struct vpci *v, u64 ns);
 /* Logical device id of function @fn on a bus with this GUID. */
 u32 vpci_logical_id(const u8 guid[16], u8 fn);
 

@@ -1455,7 +1455,7 @@ static void test_eject_then_close(void **state)
 static void test_eject_limit(void **state)
 {
 	(void)state;
-	vpci_set_eject_limit(vpci, 60);
+	vpci_set_eject_limit(vpci, 60000000000);
 	enter_d0();
 	assert_int_equal(ctl("eject", "dev0"), 0);
 	assert_non_null(timer);
