@@ -84,7 +84,7 @@ while [ $round -lt 50 ]; do
 	if [ $kind = bound ]; then
 		must "2 in use, says the log, not $n" [ "$n" = 2 ]
 		must "2 in sysfs" [ "$(untranslated)" = 2 ]
-		must "both by name" [ "$(untranslated_list)" = "$nvme in-use
+		must "both by name" [ "$(untranslated_list | sort)" = "$nvme in-use
 $a in-use" ]
 		must "it goes again" unload
 		continue
