@@ -130,7 +130,7 @@ fresh
 host_fails configure KEY_ALREADY_EXISTS
 does_not_load "a status like EEXIST" "CONFIGURE_DOMAIN 0x1 failed .*0x65" 0
 
-# An id in use is skipped if the host does not give it up.
+# If the host does not give up an id in use, the module takes another.
 for status in KEY_ALREADY_EXISTS OBJECT_IN_USE; do
 	fresh
 	host_fails create $status
