@@ -59,8 +59,8 @@ on_suite() {
 	echo 'APT::Get::Assume-Yes "true";' |
 		as_root tee "$root/etc/apt/apt.conf.d/91yes" >/dev/null
 
-	as_root cp "$scratch"/debs/*.deb "$root/root/"
-	try debian /root
+	as_root cp "$scratch"/debs/*.deb "$root/srv/"
+	try debian /srv
 	is "$(field "$root" "$kernel" version)" "$version" \
 		"$suite: the module is there"
 	like "$(in_initramfs)" . "$suite: and in the initramfs"
@@ -70,7 +70,7 @@ on_suite() {
 		[ -e "$root/usr/share/man/man8/hv-pviommu.8.gz" ]
 	result $? "$suite: with its man page"
 
-	try debian-remove /root
+	try debian-remove /srv
 	is "$(module "$root" "$kernel")$(in_initramfs)$(cd "$root" &&
 		ls -d usr/src/hv-pviommu-* usr/bin/hv-pviommu 2>/dev/null)" "" \
 		"$suite: nothing is left of that"
