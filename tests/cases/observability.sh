@@ -334,7 +334,7 @@ while [ ! -e /tmp/stop ]; do
 		</dev/null >/tmp/out.$1 2>/tmp/err.$1
 	n=$((n + $(wc -l </tmp/out.$1)))
 	grep -vE "^($ok)$" /tmp/out.$1
-	grep -vE 'No such (file|device)|I/O error' /tmp/err.$1
+	grep -vE 'No such (file|device)|Input/output error' /tmp/err.$1
 done >/tmp/odd.$1
 echo $n >/tmp/lines.$1
 END

@@ -196,6 +196,17 @@ static int unregister_bus(struct pci_dev *pdev)
 	return hv_pviommu_unregister_bus(pci_find_host_bridge(pdev->bus));
 }
 
+/* A removal that has begun, and may have ended the registration, is over. */
+static bool is_there(struct pci_dev *pdev)
+{
+	bool there;
+
+	pci_lock_rescan_remove();
+	there = device_is_registered(&pdev->dev);
+	pci_unlock_rescan_remove();
+	return there;
+}
+
 static int notify_added(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
@@ -281,8 +292,7 @@ static int register_all(void *unused)
 			}
 			usleep_range(100, 200);
 			err = unregister_bus(pdev);
-			if (err && (err != -ENOENT ||
-				    device_is_registered(&pdev->dev))) {
+			if (err && (err != -ENOENT || is_there(pdev))) {
 				atomic_inc(&storm_wrong);
 				pci_err(pdev, "apitest: unregister: %d\n", err);
 			}
