@@ -91,10 +91,13 @@ END
 }
 
 disk_image() {
-	local root=$1 disk=$2 mib=$3
-	# Where root_run mounts the build directory.
-	(cd "$root" && as_root rmdir -p --ignore-fail-on-non-empty \
-		"${build#/}") || return 1
+	local root=$1 disk=$2 mib=$3 d=$build
+	# Where root_run mounts the build directory, up to what base-files has:
+	# without /tmp, units fail.
+	while ! grep -qx "$d" "$root/var/lib/dpkg/info/base-files.list" &&
+		as_root rmdir "$root$d" 2>/dev/null; do
+		d=${d%/*}
+	done
 	mkdir -p "$disk"
 	rm -f "$disk/image"
 	as_root mke2fs -q -t ext4 -U "$disk_uuid" -L root -E \
