@@ -171,13 +171,13 @@ disk_report() {
 	is "$status" "$4" "$label: no violation; reset or power-off as wanted"
 	/sbin/e2fsck -fn "$1/image" >"$dir/e2fsck" 2>&1
 	result $? "$label: the file system is clean" ||
-		note "$(tail -n 5 "$dir/e2fsck")"
+		diag "$(tail -n 5 "$dir/e2fsck")"
 	bad=$(grep -aE "$disk_bad_log" "$dir/console" | head -n 3)
 	is "$bad" "" "$label: the guest's log is clean"
 	[ "$tap_failed" = "$before" ] || {
-		note "--- end of hvsim's log"
-		note "$(tail -n 15 "$dir/log")"
-		note "--- end of the guest's console"
-		note "$(tail -n 30 "$dir/console" | tr -d '\r')"
+		diag "--- end of hvsim's log"
+		diag "$(tail -n 15 "$dir/log")"
+		diag "--- end of the guest's console"
+		diag "$(tail -n 30 "$dir/console" | tr -d '\r')"
 	}
 }

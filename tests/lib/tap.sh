@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # TAP for test scripts on the host side. Source it; end the script with
-# done_testing.
+# done_testing. What failed, and why, is said on standard error: prove lets
+# that through.
 
 tap_count=0
 tap_failed=0
@@ -13,29 +14,31 @@ result() {
 		echo "ok $tap_count - $2"
 	else
 		echo "not ok $tap_count - $2"
+		diag "${0##*/}: failed: $2"
 		tap_failed=$((tap_failed + 1))
 		return 1
 	fi
 }
 
 note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+diag() { note "$@" >&2; }
 
 # is GOT WANTED NAME
 is() {
 	[ "$1" = "$2" ]
-	result $? "$3" || { note "got:    '$1'"; note "wanted: '$2'"; return 1; }
+	result $? "$3" || { diag "got:    '$1'"; diag "wanted: '$2'"; return 1; }
 }
 
 # like TEXT REGEX NAME, unlike TEXT REGEX NAME: some line matches; none does
 like() {
 	printf '%s\n' "$1" | grep -qE -- "$2"
-	result $? "$3" || { note "no match of '$2' in:"; note "$1"; return 1; }
+	result $? "$3" || { diag "no match of '$2' in:"; diag "$1"; return 1; }
 }
 unlike() {
 	! printf '%s\n' "$1" | grep -qE -- "$2"
 	result $? "$3" || {
-		note "'$2' matches:"
-		note "$(printf '%s\n' "$1" | grep -E -- "$2")"
+		diag "'$2' matches:"
+		diag "$(printf '%s\n' "$1" | grep -E -- "$2")"
 		return 1
 	}
 }
@@ -48,8 +51,8 @@ runs() {
 	output=$("$@" 2>&1)
 	code=$?
 	result $code "$name" || {
-		note "exit code $code of: $*"
-		note "$(printf '%s\n' "$output" | tail -n 30)"
+		diag "exit code $code of: $*"
+		diag "$(printf '%s\n' "$output" | tail -n 30)"
 		return 1
 	}
 }
