@@ -22,7 +22,7 @@ runs "apt fetches the next kernel" root_apt "$root" --download-only install \
 proof_disk "translated reboot" "translated upgrade reboot" \
 	"translated purge reboot" "absent"
 proof_boot 1 reboot '^6\.1\.' "first boot"
-disk_timeout=3000
+disk_timeout=6000
 proof_boot 2 reboot '^6\.1\.' "reboot, and upgrade to 6.12"
 proof_boot 3 reboot '^6\.12\.' "boot of 6.12, and removal"
 disk_timeout=600
