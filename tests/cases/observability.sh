@@ -328,13 +328,19 @@ ok="$ok|0x[0-9a-f]{8} pci[0-9a-f:]+ [0-9]"
 ok="$ok|[A-Z_]+ calls=[0-9]+ errors=[0-9]+( [0-9]+=[0-9]+)*"
 ok="$ok|[0-9a-f:.]+ (in-use|pending|refused)|[0-9]+|$hex|4K 2M 1G"
 n=0
-while [ ! -e /tmp/stop ]; do
-	cat $(find /sys/class/iommu/hv-pviommu/ /sys/kernel/debug/hv-pviommu \
-		-type f ! -name uevent ! -path '*/power/*' 2>/dev/null) \
-		</dev/null >/tmp/out.$1 2>/tmp/err.$1
+# look N DIRECTORY REGEX: what it reads there must make sense, or match
+look() {
+	cat $(find "$2" -type f ! -name uevent ! -path '*/power/*' \
+		2>/dev/null) </dev/null >/tmp/out.$1 2>/tmp/err.$1
 	n=$((n + $(wc -l </tmp/out.$1)))
 	grep -vE "^($ok)$" /tmp/out.$1
-	grep -vE 'No such (file|device)|Input/output error' /tmp/err.$1
+	grep -vE "$3" /tmp/err.$1
+}
+# debugfs says EIO of a file that has gone since it was opened.
+gone='No such (file|device)'
+while [ ! -e /tmp/stop ]; do
+	look $1 /sys/class/iommu/hv-pviommu/ "$gone"
+	look $1 /sys/kernel/debug/hv-pviommu "$gone|Input/output error"
 done >/tmp/odd.$1
 echo $n >/tmp/lines.$1
 END

@@ -52,7 +52,7 @@ check_reproducible() {
 				dpkg-buildpackage -us -uc >../log 2>&1
 	)
 	result $? "builds in another place, 400 days later" ||
-		note "$(tail -n 10 "$dir/log")"
+		diag "$(tail -n 10 "$dir/log")"
 	for name in "$scratch"/debs/*.deb "$scratch"/debs/*.dsc; do
 		name=${name##*/}
 		cmp "$scratch/debs/$name" "$dir/$name"
@@ -62,7 +62,7 @@ check_reproducible() {
 
 differences() {
 	! command -v diffoscope >/dev/null ||
-		note "$(diffoscope "$scratch/debs/$1" "$dir/$1" | head -n 40)"
+		diag "$(diffoscope "$scratch/debs/$1" "$dir/$1" | head -n 40)"
 }
 
 # A lintian that is older than the policy cannot know it.
@@ -89,7 +89,7 @@ check_autopkgtest() {
 		"$scratch/debs/hv-pviommu_${version}_amd64.changes" -- null \
 		>"$scratch/autopkgtest.log" 2>&1
 	result $? "$suite: autopkgtest" ||
-		note "$(tail -n 40 "$scratch/autopkgtest.log")"
+		diag "$(tail -n 40 "$scratch/autopkgtest.log")"
 	output=$(cat "$root/tmp/autopkgtest/summary")
 	for t in dkms-autopkgtest tool boot-files; do
 		like "$output" "^$t +PASS" "$suite: autopkgtest: $t"

@@ -34,7 +34,7 @@ headers_for() {
 skips() {
 	dkms build -m hv-pviommu -v "$version" -k "$1" >"$scratch/log" 2>&1
 	is $? 77 "$suite: $2: DKMS skips it (77)" ||
-		note "$(tail -n 20 "$scratch/log")"
+		diag "$(tail -n 20 "$scratch/log")"
 	runs "$suite: $2: and lets it be installed" \
 		root_run "$root" /etc/kernel/postinst.d/dkms "$1"
 	as_root rm -rf "$root/lib/modules/$1" "$root/usr/src/linux-headers-$1"
@@ -194,7 +194,7 @@ refuses() {
 		M="$src/src" "${@:1:$#-1}" modules 2>&1)
 	result $? "without DKMS: ${*:1:$#-1}: not built"
 	like "$output" "$regex" "without DKMS: ${*:1:$#-1}: and says why" ||
-		note "$(printf '%s\n' "$output" | tail -n 20)"
+		diag "$(printf '%s\n' "$output" | tail -n 20)"
 }
 
 mkdir -p "$scratch"

@@ -80,7 +80,7 @@ on_suite() {
 		-C "$root/usr/local/src" --strip-components 1
 	try source /usr/local/src
 	like "$output" 'hv_pviommu\.ko' "$suite: modprobe finds the module" ||
-		note "$(root_run "$root" modprobe -nvS "$kernel" hv_pviommu 2>&1)"
+		diag "$(root_run "$root" modprobe -nvS "$kernel" hv_pviommu 2>&1)"
 	is "$(field "$root" "$kernel" version)" "$version" \
 		"$suite: it is the right one"
 	is "$(root_run "$root" /usr/local/bin/hv-pviommu --version)" \

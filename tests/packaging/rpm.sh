@@ -150,7 +150,7 @@ status() { in_root dkms status -m hv-pviommu 2>&1; }
 
 # after VERSION MARK NAME: the module of that version is installed, nothing else
 after() {
-	is "$code" 0 "$suite: $3: rpm ends with 0" || note "$output"
+	is "$code" 0 "$suite: $3: rpm ends with 0" || diag "$output"
 	is "$(module version) $(module description)" "$1 $2" \
 		"$suite: $3: the module is the new one"
 	is "$(status)" "hv-pviommu/$1, $kernel, x86_64: installed" \
@@ -227,7 +227,7 @@ lifecycle() {
 	fi
 
 	in_root_rpm -e hv-pviommu-dkms
-	is "$code" 0 "$suite: removal: rpm ends with 0" || note "$output"
+	is "$code" 0 "$suite: removal: rpm ends with 0" || diag "$output"
 	is "$(diff <(echo "$before") <(traces) | grep '^[<>]')" "" \
 		"$suite: nothing is left, the initramfs is without the module"
 
