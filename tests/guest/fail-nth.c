@@ -1124,6 +1124,7 @@ static unsigned int sweep(const struct op *op)
 /* ---- memory ---- */
 
 #define MAX_CACHES	64
+#define MAX_LOOKS	40
 
 /* Caches of one size of kmalloc(), in the order of the file. */
 struct memory {
@@ -1151,9 +1152,12 @@ static void look_at_memory(struct memory *m)
 	FILE *f;
 	int fd;
 
-	/* What is freed later, by RCU or a worker, is freed then. */
-	usleep(500 * 1000);
+	/*
+	 * What kfree_rcu() has is freed seconds later, or after a grace period
+	 * when memory is asked for.
+	 */
 	write_text("3", "/proc/sys/vm/drop_caches");
+	usleep(500 * 1000);
 	fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (len <= 0)
@@ -1175,6 +1179,25 @@ static void look_at_memory(struct memory *m)
 		m->cache[m->nr_caches++].objects = nr;
 	}
 	fclose(f);
+}
+
+/*
+ * The memory as it is when nothing is on its way back any more: two looks have
+ * seen the same objects.
+ */
+static void settle(struct memory *m)
+{
+	static struct memory last;
+	unsigned int looks;
+
+	look_at_memory(m);
+	for (looks = 1; looks < MAX_LOOKS; looks++) {
+		last = *m;
+		look_at_memory(m);
+		if (m->nr_caches == last.nr_caches &&
+		    !memcmp(m->cache, last.cache, sizeof(m->cache)))
+			return;
+	}
 }
 
 /*
@@ -1279,11 +1302,11 @@ int main(int argc, char **argv)
 		if (ops[i].finish)
 			ops[i].finish();
 	}
-	look_at_memory(&before);
+	settle(&before);
 	for (i = 0; i < ARRAY_SIZE(ops); i++)
 		if (is_wanted(&ops[i], argc, argv))
 			nr += sweep(&ops[i]);
-	look_at_memory(&after);
+	settle(&after);
 	note("%zu calls x %zu statuses x positions: %u combinations",
 	     ARRAY_SIZE(calls), ARRAY_SIZE(statuses), nr);
 	check_memory(&before, &after);
