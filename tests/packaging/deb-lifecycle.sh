@@ -38,6 +38,21 @@ ready() {
 	is "$(initrd_version "$k")" "$2" "$suite: $3: and in its initramfs"
 }
 
+# An initramfs for which MODULES=most takes all drivers has the module by their
+# softdeps, too. One that has only what is named shows what the hook does.
+check_hook() {
+	# shellcheck disable=SC2016
+	like "$(root_run "$root" sh -c '
+		set -e
+		dir=$(mktemp -d)
+		cp -r /etc/initramfs-tools "$dir/conf"
+		echo MODULES=list >"$dir/conf/conf.d/zz-list"
+		mkinitramfs -d "$dir/conf" -o "$dir/image" "$1"
+		lsinitramfs "$dir/image"
+		rm -r "$dir"' check_hook "$1" 2>&1)" '/hv_pviommu\.ko' \
+		"$suite: $1: the hook has it in the initramfs by name"
+}
+
 # Before pci-hyperv where that is a module.
 check_order() {
 	local order
@@ -113,6 +128,7 @@ check_first_life() {
 	snapshot "$root" | sort >"$scratch/before"
 	check_full_disk
 	check_order "$kernel"
+	check_hook "$kernel"
 	runs "$suite: reinstall" apt install --reinstall "${debs[@]}"
 	ready "$kernel" "$version" reinstall
 
@@ -150,6 +166,7 @@ check_kernel_upgrade() {
 			"$suite: kernel upgrade: one initramfs is enough"
 	fi
 	check_order "$new"
+	check_hook "$new"
 }
 
 check_suite() {
