@@ -1183,7 +1183,7 @@ static void look_at_memory(struct memory *m)
 
 /*
  * The memory as it is when nothing is on its way back any more: two looks have
- * seen the same objects.
+ * seen the same objects. What never comes to rest cannot be compared.
  */
 static void settle(struct memory *m)
 {
@@ -1198,6 +1198,7 @@ static void settle(struct memory *m)
 		    !memcmp(m->cache, last.cache, sizeof(m->cache)))
 			return;
 	}
+	die("memory: not the same twice in %d looks", MAX_LOOKS);
 }
 
 /*
