@@ -95,6 +95,9 @@ for tag in POSTIN PREUN POSTUN POSTTRANS; do
 	fi
 done
 is "$(rpm -qp --scripts "$tools")" "" "tools: no scripts"
+is "$(rpm -qp --scripts "$dkms" | sed -z 's/\\\n//g' |
+	sed -nE 's/^ +dkms (install|remove) .* --rpm_safe_upgrade .*/\1/p' |
+	xargs)" "install remove" "dkms: both ways by --rpm_safe_upgrade"
 
 sums=$(cd "$rpms" && sha256sum -- *)
 make_rpms
