@@ -3,69 +3,86 @@
  * Which devices become ours, and when.
  *
  * A device that a driver runs already must be left alone: the core would
- * switch it to an empty domain under the driver's feet. What counts is
- * whether a driver can get there before the core is done, so devices are kept
- * locked meanwhile: the driver core needs the lock to bind. Devices that are
- * added later reach us before any driver does.
+ * switch it to an empty domain under the driver's feet. It is taken over when
+ * its driver lets go of it, before the unbinding returns to whoever asked for
+ * it. Devices that are added later reach us before any driver does.
  *
- * A device that was left alone is picked up when its driver lets go of it.
  * The core probes devices without a group whenever an IOMMU registers, and no
- * other way is open to a module: so a second instance registers, and goes. A
- * device belongs to it at first, and to the first one when it is in a domain.
- * If it did not get into one, it goes with the second instance: newer cores
- * would let no driver have it otherwise.
+ * other way is open to a module. So for each device that was there before us,
+ * or had a driver, a second instance registers, and leaves again. The device
+ * belongs to the second instance at first, and to the first one as soon as it
+ * is in a domain. If it did not get into one, it goes with the second
+ * instance: newer cores would let no driver have it otherwise.
  *
- * Owns the list of locked devices and the registration of both instances.
- * pci_lock_rescan_remove() serializes all of that, and keeps PCI devices from
- * going in between. Devices are only ever trylocked under it: drivers call for
- * the rescan lock with their device locked. Everything here sleeps.
+ * The core's probing is not safe against devices that come or go meanwhile:
+ * it may probe one from two sides at once, or look at a device that has
+ * nothing but an empty dev->iommu for the moment. Other IOMMU drivers register
+ * once at boot; we register for each device. So probe_lock excludes these from
+ * one another:
+ *  - registering and leaving of our instances,
+ *  - the core's work on a device that is added to, or removed from, a bus that
+ *    it walks (PCI, platform): one notifier of ours comes before the core's and
+ *    takes the lock, another one comes after the core's and releases it. No
+ *    notifier in between may end the chain; none in the kernel does.
+ * It also guards everything here but the list of functions. A device may be
+ * probed only by the task that holds the lock, and only if it is the one that
+ * the lock is held for. So when another driver registers an IOMMU, and the
+ * core offers it our devices, we decline.
+ *
+ * Locks, from the outside: pci_lock_rescan_remove(), a device's lock, the
+ * notifier chain of a bus, probe_lock, the core's, functions_lock. Nobody waits
+ * for a device while it holds probe_lock: devices are trylocked under it.
+ * Everything here sleeps.
+ *
+ * Whether a driver can have a device is decided under the device's lock. The
+ * task that unbinds a driver holds it when we hear of that, and we take the
+ * device over at once. Where the driver core is not done with the device yet
+ * (a driver did not get hold of it), or somebody else has it locked, a work
+ * item waits for the lock.
+ *
+ * While the system sleeps nothing is taken over, as no device is where it
+ * belongs then; that is done when the system wakes up. From the moment that it
+ * reboots, devices that are added are declined as well.
  *
  * Also owns the list of all functions on vPCI buses, with what came of each of
- * them. It has a mutex of its own, the innermost one, so that it can be read
- * while somebody holds the rescan lock for long: a device that is being ejected
- * waits for its user.
- *
- * The lock does not keep devices from coming: pci-hyperv scans a new bus
- * without it. The core hears of each of them from the driver core, before the
- * device's uevent is sent. A device is not ours to take before that, or it
- * would be probed from two sides at once.
+ * them. It is changed under probe_lock and functions_lock, and read under
+ * either: the latter is the innermost one, so that sysfs needs to wait for
+ * nobody. A function that is in the list has not been removed as long as
+ * probe_lock is held, nor has its bus.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/iommu.h>
-#include <linux/jiffies.h>
 #include <linux/list.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
+#include <linux/platform_device.h>
 #include <linux/printk.h>
+#include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/sysfs.h>
 #include <linux/workqueue.h>
 
 #include "adopt.h"
 #include "compat.h"
 #include "device.h"
+#include "domain.h"
 #include "ops.h"
 #include "vpci.h"
 
 /*
- * The task that lets go of a device still has it locked when we hear of it,
- * and others may: try again, for about a second in all.
+ * How long, and how often, to wait for a device whose addition the core may
+ * not have heard of: see core_was_notified().
  */
 #define RETRY_MS	20
 #define RETRIES		50
-
-/* Devices that may be taken away while we register, each a new attempt. */
-#define MAX_GONE	8
-
-struct held_device {
-	struct list_head node;
-	struct pci_dev *pdev;
-};
 
 /* A function on a vPCI bus. */
 struct function {
@@ -77,37 +94,55 @@ struct function {
 static LIST_HEAD(functions);		/* under functions_lock */
 static DEFINE_MUTEX(functions_lock);
 
-static LIST_HEAD(held_devices);
-/* Who registers an instance now: its probes are of devices that were there. */
-static struct task_struct *registrar;
-static struct iommu_device second;
-static struct device *adoptee;		/* what it is registered for */
-static bool registered;			/* the first one */
-static atomic_t retries;
+static DEFINE_MUTEX(probe_lock);
+static struct task_struct *prober;	/* who holds it */
+static unsigned int nested;		/* additions and removals inside it */
+static struct device *subject;		/* what may be probed now, or NULL */
+static struct device *adoptee;		/* it, if it was there before */
+static struct iommu_device second;	/* registered for it */
+static bool registered;			/* the first instance */
+static bool asleep;			/* the system is, or is about to be */
+static bool stopping;			/* it reboots, or is switched off */
 
-static void adopt_unbound(struct work_struct *work);
-static DECLARE_DELAYED_WORK(adopt_work, adopt_unbound);
+static struct workqueue_struct *adopt_wq;
 
-static void schedule_adoption(void)
+/* A device that is to be taken over as soon as its lock can be had. */
+struct request {
+	struct work_struct work;
+	struct device *dev;	/* with a reference */
+};
+
+static void lock_probing(void)
 {
-	atomic_set(&retries, RETRIES);
-	schedule_delayed_work(&adopt_work, msecs_to_jiffies(RETRY_MS));
+	mutex_lock(&probe_lock);
+	WRITE_ONCE(prober, current);
 }
 
-/* Under functions_lock. */
+static void unlock_probing(void)
+{
+	WRITE_ONCE(prober, NULL);
+	mutex_unlock(&probe_lock);
+}
+
+static bool is_prober(void)
+{
+	return READ_ONCE(prober) == current;
+}
+
 static struct function *find_function(const struct device *dev)
 {
 	struct function *function;
 
+	lockdep_assert_held(&functions_lock);
 	list_for_each_entry(function, &functions, node)
 		if (function->dev == dev)
 			return function;
 	return NULL;
 }
 
-/* Under functions_lock. */
 static void drop_function(struct function *function)
 {
+	lockdep_assert_held(&functions_lock);
 	list_del(&function->node);
 	put_device(function->dev);
 	kfree(function);
@@ -123,12 +158,13 @@ static void drop_function(struct function *function)
  * It is forgotten when it goes. One that there is no memory for is missing
  * from the list, no more.
  *
- * Context: may sleep.
+ * Context: may sleep; under probe_lock.
  */
 void hvp_adopt_note(struct device *dev, int err)
 {
 	struct function *function;
 
+	lockdep_assert_held(&probe_lock);
 	if (err == -ENODEV)
 		return;
 
@@ -148,32 +184,29 @@ out_unlock:
 	mutex_unlock(&functions_lock);
 }
 
-static bool is_ours(const struct device *dev)
+/* What was noted of a device: 0 if it is ours; -ENODEV if nothing was. */
+static int noted(const struct device *dev)
 {
 	struct function *function;
-	bool ours;
+	int err = -ENODEV;
 
 	mutex_lock(&functions_lock);
 	function = find_function(dev);
-	ours = function && !function->err;
+	if (function)
+		err = function->err;
 	mutex_unlock(&functions_lock);
-	return ours;
+	return err;
 }
 
-/* Returns whether somebody else may have been waiting for its id. */
-static bool forget_device(const struct device *dev)
+static void forget_function(const struct device *dev)
 {
 	struct function *function;
-	bool duplicate = false;
 
 	mutex_lock(&functions_lock);
 	function = find_function(dev);
 	if (function)
 		drop_function(function);
-	list_for_each_entry(function, &functions, node)
-		duplicate |= function->err == -EEXIST;
 	mutex_unlock(&functions_lock);
-	return duplicate;
 }
 
 static void forget_all(void)
@@ -270,95 +303,41 @@ ssize_t hvp_adopt_list_untranslated(char *buf)
 	return len;
 }
 
-/* Whether the core has heard of a device, if it was there to listen. */
-static bool is_announced(struct device *dev)
+/* Whether the device could be ours, from what was noted of it. */
+static bool is_candidate(int err)
+{
+	return err && err != -ENODEV && err != -EPERM;
+}
+
+/*
+ * Whether the core has heard of a device: if not, it is going to, and would
+ * then probe it once more. A device that was added while our notifiers were
+ * registered may not show it for a moment.
+ */
+static bool core_was_notified(const struct device *dev)
 {
 	return dev->kobj.state_add_uevent_sent;
 }
 
-static bool hold_device(struct pci_dev *pdev)
-{
-	struct held_device *held;
-
-	held = kmalloc(sizeof(*held), GFP_KERNEL);
-	if (!held)
-		return false;
-	held->pdev = pci_dev_get(pdev);
-	list_add_tail(&held->node, &held_devices);
-	return true;
-}
-
-/*
- * Locks all devices that could be ours and have no driver. Counts those that
- * are left: @bound have a driver, @busy are locked by somebody else, or are
- * just being added.
- */
-static void hold_devices(unsigned int *bound, unsigned int *busy)
-{
-	struct pci_dev *pdev = NULL;
-	int err;
-
-	*bound = 0;
-	*busy = 0;
-	for_each_pci_dev(pdev) {
-		if (is_ours(&pdev->dev))
-			continue;
-		err = hvp_vpci_check(pdev);
-		hvp_adopt_note(&pdev->dev, err ? err : -EBUSY);
-		if (err)
-			continue;
-		if (!is_announced(&pdev->dev) || !device_trylock(&pdev->dev)) {
-			++*busy;
-			continue;
-		}
-		if (!pdev->dev.driver && hold_device(pdev))
-			continue;
-		if (pdev->dev.driver)
-			++*bound;
-		else
-			++*busy;
-		device_unlock(&pdev->dev);
-	}
-}
-
-static void release_devices(void)
-{
-	struct held_device *held, *next;
-
-	list_for_each_entry_safe(held, next, &held_devices, node) {
-		device_unlock(&held->pdev->dev);
-		pci_dev_put(held->pdev);
-		list_del(&held->node);
-		kfree(held);
-	}
-}
-
-static int register_instance(struct iommu_device *iommu)
-{
-	int err;
-
-	WRITE_ONCE(registrar, current);
-	err = iommu_device_register(iommu, &hvp_iommu_ops, NULL);
-	WRITE_ONCE(registrar, NULL);
-	return err;
-}
-
-/* A device that is held. In the end it is ours, or as it was. */
+/* Has the core probe one device, which is locked and has no driver. */
 static void adopt_device(struct device *dev)
 {
 	struct hvp_device *hdev;
 	int err;
 
+	lockdep_assert_held(&probe_lock);
 	memset(&second, 0, sizeof(second));
 	/* It has the files of the first one: links to devices are made there. */
 	second.dev = hvp_iommu.dev;
-	WRITE_ONCE(adoptee, dev);
-	err = register_instance(&second);
-	WRITE_ONCE(adoptee, NULL);
+	subject = dev;
+	adoptee = dev;
+	err = iommu_device_register(&second, &hvp_iommu_ops, NULL);
+	adoptee = NULL;
+	subject = NULL;
 	if (err) {
 		if (err != -ENODEV)
-			pr_err("%s: cannot be taken over (%d)\n",
-			       dev_name(dev), err);
+			pr_err("%s: the kernel could not move it to a domain of the pvIOMMU (%pe): it stays untranslated\n",
+			       dev_name(dev), ERR_PTR(err));
 		return;
 	}
 
@@ -368,89 +347,325 @@ static void adopt_device(struct device *dev)
 	iommu_device_unregister(&second);
 }
 
-static void adopt_unbound(struct work_struct *work)
+/*
+ * Takes a device over if it is one for us, and is free. @dev is locked. Returns
+ * -EAGAIN if it must be tried again after a while, else 0.
+ */
+static int try_adopt(struct device *dev)
 {
-	unsigned int bound, busy = 0;
-	struct held_device *held;
+	device_lock_assert(dev);
+	lockdep_assert_held(&probe_lock);
 
-	pci_lock_rescan_remove();
-	/* There must be a first instance before a second one. */
-	if (registered)
-		hold_devices(&bound, &busy);
-	list_for_each_entry(held, &held_devices, node)
-		adopt_device(&held->pdev->dev);
-	release_devices();
-	pci_unlock_rescan_remove();
-
-	if (busy && atomic_dec_return(&retries) > 0)
-		schedule_delayed_work(&adopt_work, msecs_to_jiffies(RETRY_MS));
+	if (!registered || asleep || stopping || dev->driver ||
+	    device_iommu_mapped(dev))
+		return 0;
+	if (!is_candidate(noted(dev)))
+		return 0;
+	if (!core_was_notified(dev))
+		return -EAGAIN;
+	adopt_device(dev);
+	return 0;
 }
 
-static int notify(struct notifier_block *nb, unsigned long action, void *data)
+static void adopt_later(struct work_struct *work)
+{
+	struct request *request = container_of(work, struct request, work);
+	unsigned int tries = RETRIES;
+	int err;
+
+	for (;;) {
+		device_lock(request->dev);
+		lock_probing();
+		err = try_adopt(request->dev);
+		unlock_probing();
+		device_unlock(request->dev);
+		if (err != -EAGAIN || !--tries)
+			break;
+		msleep(RETRY_MS);
+	}
+	put_device(request->dev);
+	kfree(request);
+}
+
+static void request_adoption(struct device *dev)
+{
+	struct request *request;
+
+	request = kmalloc(sizeof(*request), GFP_KERNEL);
+	if (!request) {
+		pr_err("%s: no memory to take it over: it stays untranslated until a driver is bound and unbound\n",
+		       dev_name(dev));
+		return;
+	}
+	INIT_WORK(&request->work, adopt_later);
+	request->dev = get_device(dev);
+	queue_work(adopt_wq, &request->work);
+}
+
+/* All functions that are not ours for the reason @err, or for any (0). */
+static void request_adoptions(int err)
+{
+	struct function *function;
+
+	lockdep_assert_held(&probe_lock);
+	list_for_each_entry(function, &functions, node)
+		if (is_candidate(function->err) && (!err || function->err == err))
+			request_adoption(function->dev);
+}
+
+/* The core is done with a new device. */
+static void note_added(struct device *dev)
+{
+	int err;
+
+	if (device_iommu_mapped(dev) || noted(dev) != -ENODEV)
+		return;
+	/* The core did not ask us, or had no memory for it. */
+	err = hvp_vpci_check(to_pci_dev(dev));
+	hvp_adopt_note(dev, err ? err : registered && !stopping ? -EIO : -EBUSY);
+}
+
+static void note_removed(struct device *dev)
+{
+	hvp_vpci_forget(to_pci_dev(dev));
+	forget_function(dev);
+	/* Somebody else may have been waiting for its id. */
+	request_adoptions(-EEXIST);
+}
+
+static void note_unbound(struct device *dev)
+{
+	int err;
+
+	if (!is_candidate(noted(dev)))
+		return;
+	if (is_prober()) {
+		request_adoption(dev);
+		return;
+	}
+	lock_probing();
+	err = try_adopt(dev);
+	unlock_probing();
+	if (err == -EAGAIN)
+		request_adoption(dev);
+}
+
+static int notify_before_core(struct notifier_block *nb, unsigned long action,
+			      void *data)
+{
+	if (action != BUS_NOTIFY_ADD_DEVICE &&
+	    action != BUS_NOTIFY_REMOVED_DEVICE)
+		return NOTIFY_DONE;
+
+	/* Another notifier, or the core, adds or removes one on the way. */
+	if (is_prober()) {
+		nested++;
+		return NOTIFY_DONE;
+	}
+	lock_probing();
+	if (action == BUS_NOTIFY_ADD_DEVICE)
+		subject = data;
+	return NOTIFY_DONE;
+}
+
+/* Also for devices that the notifier before the core has not seen. */
+static int notify_after_core(struct notifier_block *nb, unsigned long action,
+			     void *data)
 {
 	struct device *dev = data;
+	bool is_pci = dev_is_pci(dev);
 
 	switch (action) {
-	case BUS_NOTIFY_UNBOUND_DRIVER:
-	case BUS_NOTIFY_DRIVER_NOT_BOUND:
-		/* A driver has let go of it, or did not get hold of it. */
-		if (!device_iommu_mapped(dev))
-			schedule_adoption();
-		break;
+	case BUS_NOTIFY_ADD_DEVICE:
 	case BUS_NOTIFY_REMOVED_DEVICE:
-		hvp_vpci_forget(to_pci_dev(dev));
-		if (forget_device(dev))
-			schedule_adoption();
+		if (!is_prober())
+			break;
+		if (is_pci && action == BUS_NOTIFY_ADD_DEVICE)
+			note_added(dev);
+		else if (is_pci)
+			note_removed(dev);
+		if (nested) {
+			nested--;
+			/* It was not allowed then. */
+			if (is_pci && action == BUS_NOTIFY_ADD_DEVICE)
+				request_adoption(dev);
+			break;
+		}
+		subject = NULL;
+		unlock_probing();
+		break;
+	case BUS_NOTIFY_BIND_DRIVER:
+		if (is_pci && !noted(dev))
+			hvp_compat_use_dma_ops(dev);
+		break;
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		if (is_pci)
+			note_unbound(dev);
+		break;
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+		/* It counts as bound until the driver core is done. */
+		if (is_pci && is_candidate(noted(dev)))
+			request_adoption(dev);
 		break;
 	}
 	return NOTIFY_DONE;
 }
 
-/* After the core, which lets go of a device at the same moment. */
-static struct notifier_block notifier = {
-	.notifier_call = notify,
+/* The core's has priority 0. */
+static struct notifier_block pci_before = {
+	.notifier_call = notify_before_core,
+	.priority = 1,
+};
+
+static struct notifier_block pci_after = {
+	.notifier_call = notify_after_core,
 	.priority = -1,
 };
+
+static struct notifier_block platform_before = {
+	.notifier_call = notify_before_core,
+	.priority = 1,
+};
+
+static struct notifier_block platform_after = {
+	.notifier_call = notify_after_core,
+	.priority = -1,
+};
+
+static void set_asleep(bool value)
+{
+	lock_probing();
+	asleep = value;
+	if (!value)
+		request_adoptions(0);
+	unlock_probing();
+}
+
+static int notify_sleep(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+	case PM_RESTORE_PREPARE:
+		set_asleep(true);
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+	case PM_POST_RESTORE:
+		set_asleep(false);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block sleep_notifier = {
+	.notifier_call = notify_sleep,
+};
+
+static int notify_reboot(struct notifier_block *nb, unsigned long action,
+			 void *data)
+{
+	lock_probing();
+	stopping = true;
+	unlock_probing();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = {
+	.notifier_call = notify_reboot,
+};
+
+/*
+ * Notifiers that release the lock are there before and after those that take
+ * it: a chain that runs meanwhile may see one of the two.
+ */
+static void start_listening(void)
+{
+	bus_register_notifier(&pci_bus_type, &pci_after);
+	bus_register_notifier(&pci_bus_type, &pci_before);
+	bus_register_notifier(&platform_bus_type, &platform_after);
+	bus_register_notifier(&platform_bus_type, &platform_before);
+	register_pm_notifier(&sleep_notifier);
+	register_reboot_notifier(&reboot_notifier);
+}
+
+static void stop_listening(void)
+{
+	unregister_reboot_notifier(&reboot_notifier);
+	unregister_pm_notifier(&sleep_notifier);
+	bus_unregister_notifier(&platform_bus_type, &platform_before);
+	bus_unregister_notifier(&platform_bus_type, &platform_after);
+	bus_unregister_notifier(&pci_bus_type, &pci_before);
+	bus_unregister_notifier(&pci_bus_type, &pci_after);
+}
 
 /**
  * hvp_adopt_allows() - whether a device may be probed now
  * @dev: device the core is probing
  *
  * Context: probe_device() of the IOMMU operations.
- * Return: true if no driver has it, nor can get it before the core is done.
+ * Return: true if no driver has it, nor can get it before the core is done,
+ * and nobody else probes it.
  */
 bool hvp_adopt_allows(struct device *dev)
 {
-	struct held_device *held;
-
-	if (READ_ONCE(dev->driver))
-		return false;
-	if (READ_ONCE(registrar) != current)
-		return true;
-	if (adoptee)
-		return dev == adoptee;
-	list_for_each_entry(held, &held_devices, node)
-		if (&held->pdev->dev == dev)
-			return true;
-	return false;
+	return is_prober() && subject == dev && !stopping &&
+	       !READ_ONCE(dev->driver);
 }
 
 /**
  * hvp_adopt_instance() - the IOMMU that a device belongs to
- * @dev: device the core is probing
+ * @dev: device the core is probing, which hvp_adopt_allows()
  *
  * Context: probe_device() of the IOMMU operations.
  * Return: what probe_device() returns if it takes the device.
  */
 struct iommu_device *hvp_adopt_instance(const struct device *dev)
 {
-	return dev == READ_ONCE(adoptee) ? &second : &hvp_iommu;
+	return dev == adoptee ? &second : &hvp_iommu;
 }
 
-static void stop_listening(void)
+/*
+ * Functions that are there. None of those that are on the bus now can be
+ * removed as long as probe_lock is held.
+ */
+static void find_functions(void)
 {
-	bus_unregister_notifier(&pci_bus_type, &notifier);
-	cancel_delayed_work_sync(&adopt_work);
+	struct pci_dev *pdev = NULL;
+	int err;
+
+	lockdep_assert_held(&probe_lock);
+	for_each_pci_dev(pdev) {
+		if (noted(&pdev->dev) != -ENODEV)
+			continue;
+		err = hvp_vpci_check(pdev);
+		hvp_adopt_note(&pdev->dev, err ? err : -EBUSY);
+	}
+}
+
+/* Takes over all that are free. Returns the number of those that are not. */
+static unsigned int adopt_idle(void)
+{
+	struct function *function;
+	unsigned int in_use = 0;
+
+	lockdep_assert_held(&probe_lock);
+	list_for_each_entry(function, &functions, node) {
+		if (!is_candidate(function->err))
+			continue;
+		if (!device_trylock(function->dev)) {
+			in_use++;
+			request_adoption(function->dev);
+			continue;
+		}
+		if (function->dev->driver)
+			in_use++;
+		else if (try_adopt(function->dev) == -EAGAIN)
+			request_adoption(function->dev);
+		device_unlock(function->dev);
+	}
+	return in_use;
 }
 
 /**
@@ -461,51 +676,55 @@ static void stop_listening(void)
  */
 int hvp_adopt_start(void)
 {
-	unsigned int bound, busy, tries = MAX_GONE;
+	unsigned int in_use = 0;
 	int err;
 
-	bus_register_notifier(&pci_bus_type, &notifier);
+	adopt_wq = alloc_workqueue("hv_pviommu", WQ_UNBOUND, 0);
+	if (!adopt_wq)
+		return -ENOMEM;
+	start_listening();
 
-	pci_lock_rescan_remove();
-	do {
-		hold_devices(&bound, &busy);
-		err = register_instance(&hvp_iommu);
-		release_devices();
-		/* Older cores give up when one device is taken away meanwhile. */
-	} while (err == -ENODEV && --tries);
-	if (err)
+	lock_probing();
+	/* It gets no device yet. So no device can make it fail. */
+	err = iommu_device_register(&hvp_iommu, &hvp_iommu_ops, NULL);
+	if (err) {
 		hvp_compat_forget_ops(&hvp_iommu_ops);
-	registered = !err;
-	pci_unlock_rescan_remove();
+	} else {
+		registered = true;
+		find_functions();
+		in_use = adopt_idle();
+	}
+	unlock_probing();
 
 	if (err) {
 		stop_listening();
+		destroy_workqueue(adopt_wq);
 		forget_all();
-		pr_err("the kernel does not take the pvIOMMU (%d)\n", err);
+		pr_err("the kernel does not take the pvIOMMU (%pe)\n",
+		       ERR_PTR(err));
 		return err;
 	}
-
-	bound += busy;
-	if (bound)
+	if (in_use)
 		pr_info("%u device%s in use already: not translated until unbound\n",
-			bound, bound == 1 ? "" : "s");
-	/* One that came after the first look was not to be taken by the core. */
-	schedule_adoption();
+			in_use, in_use == 1 ? "" : "s");
 	return 0;
 }
 
 /**
  * hvp_adopt_stop() - leave the core
  *
+ * No device is ours.
+ *
  * Context: may sleep.
  */
 void hvp_adopt_stop(void)
 {
 	stop_listening();
+	destroy_workqueue(adopt_wq);
 
-	pci_lock_rescan_remove();
+	lock_probing();
 	iommu_device_unregister(&hvp_iommu);
 	hvp_compat_forget_ops(&hvp_iommu_ops);
-	pci_unlock_rescan_remove();
+	unlock_probing();
 	forget_all();
 }

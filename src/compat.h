@@ -75,7 +75,14 @@ static inline bool hvp_compat_is_capable(enum iommu_cap cap)
 	return false;
 }
 
-/* Up to 6.6 it is the driver that makes the DMA API use the IOMMU. */
+/*
+ * Up to 6.9 it is the driver that makes the DMA API use the IOMMU. The core
+ * asks for it by probe_finalize(), but not for a device that joins a group
+ * which has a domain already when an IOMMU registers, and not for one that
+ * joined while user space had the group. So it is done again whenever a driver
+ * of the kernel is about to get the device: then the group is in its default
+ * domain, and stays there.
+ */
 #if HVP_HAVE_DRIVER_DMA_OPS
 static inline void hvp_compat_clear_dma_ops(struct device *dev)
 {
@@ -89,11 +96,21 @@ static inline void hvp_compat_set_dma_ops(struct device *dev)
 	iommu_setup_dma_ops(dev, 0, U64_MAX);
 }
 
+static inline void hvp_compat_use_dma_ops(struct device *dev)
+{
+	if (!to_pci_driver(dev->driver)->driver_managed_dma)
+		hvp_compat_set_dma_ops(dev);
+}
+
 #define HVP_OPS_PROBE_FINALIZE .probe_finalize = hvp_compat_set_dma_ops,
 #else
 #define HVP_OPS_PROBE_FINALIZE
 
 static inline void hvp_compat_clear_dma_ops(struct device *dev)
+{
+}
+
+static inline void hvp_compat_use_dma_ops(struct device *dev)
 {
 }
 #endif

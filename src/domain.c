@@ -640,7 +640,7 @@ void hvp_domain_free(struct hvp_domain *domain)
  * @dev: device; the caller does not move it twice at the same time
  *
  * A domain whose flush has failed is flushed before it gets devices again.
- * Once devices are parked, one can only be blocked.
+ * Once devices are parked, one can only be blocked, and a new one is parked.
  *
  * Context: any; does not sleep.
  * Return: 0, or an errno, and then the device is where it was, or blocked;
@@ -657,6 +657,11 @@ int hvp_domain_attach(struct hvp_domain *domain, struct hvp_device *dev)
 	} else if (domain->kind == HVP_DOMAIN_BLOCKED) {
 		if (dev->parked_in)
 			dev->parked_in = domain;
+		err = 0;
+	} else if (!dev->domain && !dev->parked_in) {
+		/* It was added meanwhile, and no driver can have it yet. */
+		dev->parked_in = domain;
+		list_add_tail(&dev->node, &parked_devices);
 		err = 0;
 	} else {
 		err = -ESHUTDOWN;

@@ -199,16 +199,6 @@ static struct iommu_device *probe_device(struct device *dev)
 	struct hvp_device *hdev;
 	int err;
 
-	/*
-	 * Older cores may ask twice for a device that is added while they walk
-	 * the bus. An error would take away what it has got the first time.
-	 * Of the two references to the module that it has now it drops one.
-	 */
-	if (device_iommu_mapped(dev)) {
-		module_put(THIS_MODULE);
-		return &hvp_iommu;
-	}
-
 	if (!dev_is_pci(dev) || !hvp_adopt_allows(dev))
 		return ERR_PTR(-ENODEV);
 
