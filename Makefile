@@ -61,11 +61,11 @@ modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 		exit 1; }
 	$(if $(no_btf),@echo "no pahole (Debian: package pahole):" \
 		"the module is built without BTF type information" >&2)
-	$(if $(no_clang),@echo "this kernel was built by clang" \
-		"$(clang_version), and its modules need that, too: install" \
-		"clang, lld and llvm (Debian: packages of these names, or" \
-		"clang-$(clang_version), lld-$(clang_version) and" \
-		"llvm-$(clang_version)), or name a compiler by CC" >&2; exit 1)
+	@test -z "$(no_clang)" || { echo "this kernel was built by clang" \
+		"$(clang_version), and so must its modules: install clang," \
+		"lld and llvm (Debian: packages of these names, or" \
+		"clang-$(clang_version) lld-$(clang_version)" \
+		"llvm-$(clang_version)), or name a compiler by CC" >&2; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/src $(no_btf) $(llvm) modules
 
 tools: ## build hv-pviommu, the status command
@@ -112,7 +112,7 @@ fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
 
 static: deps ## compiler and sparse warnings, compile probes, layers, documentation
 	@tests/run --build
-	@prove -e bash tests/static/run tests/static/compat
+	@prove -e bash tests/static/run tests/static/compat tests/static/build
 
 boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time
 	@for k in $(KERNELS) $(CORE_KERNELS); do \
