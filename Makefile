@@ -11,12 +11,45 @@ PAHOLE ?= pahole
 no_btf = $(if $(wildcard $(KDIR)/vmlinux),$(if $(shell command -v \
 	$(PAHOLE)),,CONFIG_DEBUG_INFO_BTF_MODULES=))
 
+# A kernel that clang has built needs clang for its modules, too: of the same
+# major version if there is one, or else the one that is called just "clang".
+# DKMS says CC=clang or LLVM=1 of such a kernel; whatever else the caller says
+# is left alone.
+kconfig = $(firstword $(wildcard $(KDIR)/include/config/auto.conf \
+	$(KDIR)/.config))
+by_clang = $(if $(kconfig),$(shell grep -x CONFIG_CC_IS_CLANG=y $(kconfig)))
+clang_version = $(shell sed -nE \
+	's/^CONFIG_CC_VERSION_TEXT=.*clang version ([0-9]+).*/\1/p' $(kconfig))
+has_clang = $(shell command -v clang$(1) && command -v ld.lld$(1))
+clang_suffix = $(if $(call has_clang,-$(clang_version)),-$(clang_version))
+given = $(if $(filter command,$(firstword $(origin $(1)))),$($(1)))
+own_compiler = $(filter-out 1,$(LLVM))$(filter-out clang,$(call given,CC))
+use_clang = $(if $(own_compiler),,$(by_clang))
+llvm = $(if $(use_clang),$(foreach s,$(or $(clang_suffix),none),\
+	LLVM=$(s:none=1) $(if $(call given,CC),CC=clang$(s:none=)) \
+	$(if $(call given,LD),LD=ld.lld$(s:none=))))
+no_clang = $(if $(use_clang),$(if $(clang_suffix)$(call has_clang),,yes))
+
 # Which kernels the boot cases run on: tests/run --list-kernels
 KERNELS ?= 6.1
 CORE_KERNELS ?= $(filter-out $(KERNELS),6.12 7.3)
 
 export HVP_BUILD ?= $(CURDIR)/build
 VERSION := $(shell cat VERSION)
+
+# Neither make nor kbuild can work with such names, and "rm -rf" must not see a
+# part of one.
+odd_characters := : ; \# % $$ & | < > ( ) [ ] { } * ? ! ' " ` \\
+odd_characters := $(subst \\,\,$(odd_characters))
+is_odd = $(filter-out 1,$(words -$(1)-))$(strip \
+	$(foreach c,$(odd_characters),$(findstring $(c),$(1))))
+$(foreach v,CURDIR KDIR DESTDIR HVP_BUILD,$(if $(call is_odd,$($(v))),\
+	$(error $(if $(filter CURDIR,$v),this directory,$(v)) is \
+	"$($(v))": its name has a space or another character that make \
+	cannot work with. Use a directory with a plain name)))
+
+# "make -C" goes to other directories.
+destdir := $(if $(DESTDIR),$(abspath $(DESTDIR)))
 tarball := $(HVP_BUILD)/dist/hv-pviommu-$(VERSION).tar.gz
 
 .PHONY: modules install tools install-tools deps demo check unit coverage fuzz
@@ -28,20 +61,29 @@ modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 		exit 1; }
 	$(if $(no_btf),@echo "no pahole (Debian: package pahole):" \
 		"the module is built without BTF type information" >&2)
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/src $(no_btf) modules
+	@test -z "$(no_clang)" || { echo "this kernel was built by clang" \
+		"$(clang_version), and so must its modules: install clang," \
+		"lld and llvm (Debian: packages of these names, or" \
+		"clang-$(clang_version) lld-$(clang_version)" \
+		"llvm-$(clang_version)), or name a compiler by CC" >&2; exit 1; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/src $(no_btf) $(llvm) modules
 
 tools: ## build hv-pviommu, the status command
 	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools
 
 install-tools: tools ## install hv-pviommu and its man page (prefix=/usr/local)
-	@$(MAKE) --no-print-directory -C src/tools O=$(HVP_BUILD)/tools install
+	@umask 022 && $(MAKE) --no-print-directory -C src/tools \
+		O=$(HVP_BUILD)/tools $(if $(destdir),DESTDIR=$(destdir)) install
 
+# What is installed is for all users to read, whatever root's umask: without
+# the lists of depmod, they could not ask modinfo for any module at all.
 install: modules install-tools ## install the module, its configuration, and the tool
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/src INSTALL_MOD_PATH=$(DESTDIR) \
-		modules_install
-	install -D -m 644 src/modprobe.d/hv-pviommu.conf \
-		$(DESTDIR)/etc/modprobe.d/hv-pviommu.conf
-	depmod $(if $(DESTDIR),-b $(DESTDIR)) -a $(KVER)
+	chmod a+r src/hv_pviommu.ko
+	umask 022 && $(MAKE) -C $(KDIR) M=$(CURDIR)/src $(llvm) \
+		INSTALL_MOD_PATH=$(destdir) modules_install
+	umask 022 && install -D -m 644 src/modprobe.d/hv-pviommu.conf \
+		$(destdir)/etc/modprobe.d/hv-pviommu.conf
+	umask 022 && depmod $(if $(destdir),-b $(destdir)) -a $(KVER)
 
 deps: ## install what the targets below need (Debian packages)
 	@tests/lib/deps.sh
@@ -70,7 +112,7 @@ fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
 
 static: deps ## compiler and sparse warnings, compile probes, layers, documentation
 	@tests/run --build
-	@prove -e bash tests/static/run tests/static/compat
+	@prove -e bash tests/static/run tests/static/compat tests/static/build
 
 boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time
 	@for k in $(KERNELS) $(CORE_KERNELS); do \

@@ -130,6 +130,47 @@ check_btf() {
 		"$suite: and the build says that there is no BTF then"
 }
 
+# The real kernel, without .config: that is no reason not to build.
+check_no_config() {
+	local config=$root/usr/src/linux-headers-$kernel/.config
+	as_root mv "$config" "$config.away"
+	runs "$suite: without .config, the module is built" \
+		dkms build --force -m hv-pviommu -v "$version" -k "$kernel"
+	runs "$suite: without .config, the kernel can be installed" \
+		root_run "$root" /etc/kernel/postinst.d/dkms "$kernel"
+	as_root mv "$config.away" "$config"
+}
+
+# Headers of a kernel that clang has built, as far as they say so, where there
+# is no clang; and where there is. Debian's name their own compiler.
+check_clang() {
+	local k=6.99.0-5-cloud-amd64 version_text
+	headers_for $k "s/^CONFIG_CC_IS_GCC=.*/CONFIG_CC_IS_CLANG=y/
+		s/^CONFIG_LD_IS_BFD=.*/CONFIG_LD_IS_LLD=y/
+		s/^CONFIG_CC_VERSION_TEXT=.*/CONFIG_CC_VERSION_TEXT=\"Debian clang version 19.1.7\"/
+		/^CONFIG_GCC_/d"
+	as_root rm -f "$root/usr/src/linux-headers-$k/.kernelvariables" \
+		"$root/usr/src/linux-headers-$k/vmlinux"
+	! dkms build -m hv-pviommu -v "$version" -k $k >/dev/null 2>&1
+	result $? "$suite: built by clang, which is not here: no module"
+	like "$(build_log_of_failure)" \
+		'built by clang 19, .*install clang, lld and llvm' \
+		"$suite: the log says what to install"
+	if [ "$suite" = trixie ]; then
+		root_apt "$root" install clang-19 lld-19 llvm-19 ||
+			bail_out "no clang"
+		runs "$suite: built by clang: DKMS builds with clang-19" \
+			dkms build -m hv-pviommu -v "$version" -k $k ||
+			diag "$(build_log_of_failure | tail -n 30)"
+		like "$(build_log $k)" 'LLVM=-19' "$suite: it was clang"
+	fi
+	as_root rm -rf "$root/lib/modules/$k" "$root/usr/src/linux-headers-$k"
+}
+
+build_log_of_failure() {
+	cat "$root/var/lib/dkms/hv-pviommu/$version/build/make.log"
+}
+
 check_suite() {
 	root=$scratch/$suite
 	stage "$suite" "$root"
@@ -162,6 +203,16 @@ check_suite() {
 	skips 6.99.0-1-cloud-amd64 "a kernel without Hyper-V"
 	headers_for 6.99.0-2-cloud-amd64 '$aCONFIG_HYPERV_PVIOMMU=y'
 	skips 6.99.0-2-cloud-amd64 "a kernel with a driver of its own"
+
+	# As the kernel's own bindeb-pkg makes header packages.
+	headers_for 6.99.0-3-cloud-amd64 's/^CONFIG_HYPERV=.*//'
+	as_root rm "$root/usr/src/linux-headers-6.99.0-3-cloud-amd64/.config"
+	skips 6.99.0-3-cloud-amd64 "a kernel without Hyper-V and without .config"
+	headers_for 6.99.0-4-cloud-amd64 '$aCONFIG_HYPERV_PVIOMMU=y'
+	as_root rm "$root/usr/src/linux-headers-6.99.0-4-cloud-amd64/.config"
+	skips 6.99.0-4-cloud-amd64 "one with its own driver, without .config"
+	check_no_config
+	check_clang
 
 	runs "$suite: dkms remove" dkms remove -m hv-pviommu -v "$version" --all
 	is "$(cd "$root" && ls -d var/lib/dkms/hv-pviommu* \
