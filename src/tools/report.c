@@ -49,7 +49,7 @@ static void dump_file(const char *path)
 		put_error(error);
 		return;
 	}
-	total += strlen(text);
+	total += strlen(path) + strlen(text);
 	if (strchr(text, '\n'))
 		putchar('\n');
 	put_text(stdout, text, true);
@@ -333,6 +333,11 @@ static void dump_devices(const struct status *st)
 	for (size_t i = 0; i < st->nr_functions; i++) {
 		const char *name = st->functions[i].name;
 
+		if (total > MAX_TOTAL) {
+			printf("[%zu devices left out, the report is long enough]\n",
+			       st->nr_functions - i);
+			break;
+		}
 		for (size_t j = 0; j < sizeof(attributes) / sizeof(*attributes);
 		     j++) {
 			const char *path = pool_printf(PCI_DIR "/%s/%s", name,
