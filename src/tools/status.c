@@ -414,6 +414,18 @@ static void collect_bus(struct status *st, struct vpci_bus *bus)
 	}
 }
 
+/* It may be a vPCI bus, if it is still there, and nobody can tell. */
+static void cannot_tell(struct status *st, const char *dir)
+{
+	const char *file = pool_printf("%s/class_id", dir);
+	int err = tree_look(dir);
+
+	if (err && err != ENOENT)
+		cannot_see(st, dir, err);
+	else if (!err && tree_exists(file))
+		cannot_see(st, file, EIO);
+}
+
 static void collect_buses(struct status *st)
 {
 	struct strings names = tree_list(VMBUS_DIR);
@@ -424,11 +436,9 @@ static void collect_buses(struct status *st)
 						    names.v[i]));
 		struct vpci_bus *bus;
 
-		/* It may be a vPCI bus; if it is still there */
-		if (!class && tree_exists(pool_printf(VMBUS_DIR "/%s/class_id",
-						      names.v[i])))
-			cannot_see(st, pool_printf(VMBUS_DIR "/%s/class_id",
-						   names.v[i]), EACCES);
+		if (!class)
+			cannot_tell(st, pool_printf(VMBUS_DIR "/%s",
+						    names.v[i]));
 		/* {GUID} */
 		if (!class || !strstr(class, VPCI_CLASS))
 			continue;
