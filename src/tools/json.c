@@ -32,7 +32,8 @@ static void put_string(const char *s)
 			fputs("\\ufffd", stdout);
 		else if (c == '"' || c == '\\')
 			printf("\\%c", (int)c);
-		else if (c < ' ' || (c >= 0x7f && c < 0xa0))
+		else if (c < ' ' || (c >= 0x7f && c < 0xa0) ||
+			 (c < 0x10000 && is_invisible(c)))
 			printf("\\u%04lx", c);
 		else
 			fwrite(start, 1, s - start, stdout);
@@ -159,7 +160,10 @@ static void show_module(const struct status *st)
 {
 	put_key(TOP, "module");
 	open_with('{');
-	pair_bool(SUB, "loaded", st->loaded);
+	if (st->loaded || !st->blind)
+		pair_bool(SUB, "loaded", st->loaded);
+	else
+		pair_string(SUB, "loaded", NULL);
 	pair_string(SUB, "state", st->state);
 	pair_string(SUB, "version", st->version);
 	pair_string(SUB, "srcversion", st->srcversion);
@@ -172,7 +176,10 @@ static void show_module(const struct status *st)
 		pair_string(i ? " " : "", pool_copy(p, len), p + len + 1);
 	}
 	close_with("", '}');
-	pair_bool(SUB, "disabled_on_command_line", st->disabled);
+	if (st->cmdline)
+		pair_bool(SUB, "disabled_on_command_line", st->disabled);
+	else
+		pair_string(SUB, "disabled_on_command_line", NULL);
 	pair_string(SUB, "last_message", st->last_message);
 	close_with(TOP, '}');
 }
@@ -181,7 +188,10 @@ static void show_iommu(const struct status *st)
 {
 	put_key(TOP, "iommu");
 	open_with('{');
-	pair_bool(SUB, "in_use", st->in_use);
+	if (st->in_use || !st->blind)
+		pair_bool(SUB, "in_use", st->in_use);
+	else
+		pair_string(SUB, "in_use", NULL);
 	pair_number("iova_bits", st->iova_bits);
 	pair_number("levels", st->levels);
 	pair_words(SUB, "page_sizes", st->page_sizes);
@@ -250,6 +260,7 @@ static void show_functions(const struct status *st)
 		pair_string(" ", "group", f->group);
 		pair_string(" ", "group_type", f->group_type);
 		pair_bool(" ", "noiommu_group", f->noiommu);
+		pair_bool(" ", "vfio", f->vfio);
 		pair_string(" ", "iommu", f->iommu);
 		pair_string(" ", "vendor", f->vendor);
 		pair_string(" ", "device", f->device);
@@ -292,6 +303,7 @@ void show_json(const struct status *st, const char *root, const char *version)
 		[EXIT_GOOD] = "ok",
 		[EXIT_WARNINGS] = "warnings",
 		[EXIT_NOT_IN_USE] = "not-in-use",
+		[EXIT_CANNOT_SEE] = "cannot-see",
 	};
 
 	open_with('{');

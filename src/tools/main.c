@@ -23,7 +23,7 @@ static const char usage[] =
 	"  --help      print this\n"
 	"\n"
 	"Exit code: 0 all translated, no warning; 1 warnings; 2 the pvIOMMU is not\n"
-	"in use; 64 and above: errors. See hv-pviommu(8).\n";
+	"in use; 69 it cannot be seen from here; 64 and above: errors. See hv-pviommu(8).\n";
 
 /* Nothing is well that could not be said. */
 static int finish(int code)
@@ -61,9 +61,8 @@ int main(int argc, char **argv)
 	/* So that a closed pipe is an error like any other. */
 	signal(SIGPIPE, SIG_IGN);
 
-	/* getopt_long() says what is wrong, but under this name. */
-	if (argc > 0)
-		argv[0] = "hv-pviommu";
+	/* getopt_long() would print what was given as it is. */
+	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
 		case JSON:
@@ -85,6 +84,10 @@ int main(int argc, char **argv)
 			fputs(usage, stdout);
 			return finish(EXIT_GOOD);
 		default:
+			fputs("hv-pviommu: unknown option, or one without or with too much of a value: '",
+			      stderr);
+			put_text(stderr, argv[optind - 1], false);
+			fputs("'\n", stderr);
 			return bad_usage();
 		}
 	}

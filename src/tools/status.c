@@ -6,6 +6,7 @@
  * did not have, a device that goes while we look. What is there may be
  * garbage in a captured tree. Nothing here prints.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -121,6 +122,52 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* ---- what can be seen at all ---- */
+
+static void cannot_see(struct status *st, const char *path, int err)
+{
+	if (!st->blind)
+		st->blind = pool_printf("%s: %s", path, err == ENODATA ?
+					"is empty" : strerror(err));
+}
+
+/*
+ * A directory that is absent or empty says that there is nothing only where
+ * its parents can be seen: a container may have no /sys, an empty one, or one
+ * with parts masked.
+ */
+static void collect_sight(struct status *st)
+{
+	/* The kernel has all of these, and they are never empty. */
+	static const char * const always[] = {
+		"/sys/bus", "/sys/class", "/sys/module",
+	};
+	/* These may be absent, and empty, but must not be closed. */
+	static const char * const maybe[] = {
+		"/sys/bus/vmbus", VMBUS_DIR, "/sys/bus/pci", PCI_DIR,
+		IOMMU_CLASS, IOMMU_DIR, MODULE_DIR,
+	};
+	int err;
+
+	if (!tree_has_sysfs()) {
+		st->blind = "/sys: sysfs is not mounted there";
+		return;
+	}
+	for (size_t i = 0; i < sizeof(always) / sizeof(*always); i++) {
+		err = tree_look(always[i]);
+		if (err)
+			cannot_see(st, always[i], err);
+	}
+	for (size_t i = 0; i < sizeof(maybe) / sizeof(*maybe); i++) {
+		err = tree_look(maybe[i]);
+		/* A bus has files and directories, whatever is on it. */
+		if (err && err != ENOENT && (err != ENODATA ||
+		    !strcmp(maybe[i], "/sys/bus/vmbus") ||
+		    !strcmp(maybe[i], "/sys/bus/pci")))
+			cannot_see(st, maybe[i], err);
+	}
+}
+
 /* ---- the machine ---- */
 
 static bool cpuid_says_hyperv(void)
@@ -218,6 +265,7 @@ static void collect_last_message(struct status *st)
 	struct strings log = tree_kernel_log(&error);
 	const size_t len = strlen(MODULE ": ");
 
+	st->log_error = error;
 	for (size_t i = log.nr; i-- > 0; ) {
 		const char *m = strstr(log.v[i], MODULE ": ");
 
@@ -228,6 +276,7 @@ static void collect_last_message(struct status *st)
 		    strstr(m, "tainting kernel"))
 			continue;
 		st->last_message = m + len;
+		st->probed = !strncmp(m + len, "probe:", strlen("probe:"));
 		return;
 	}
 }
@@ -287,12 +336,27 @@ static void collect_iommu(struct status *st)
 
 /* ---- devices ---- */
 
+/* "1000:00:00.0 reason", each of them found by its name */
+struct untranslated {
+	struct strings lines;
+	struct index by_name;
+};
+
+static void untranslated_add(struct untranslated *list, char *line, size_t len)
+{
+	char *name = pool_copy(line, len);
+
+	if (index_find(&list->by_name, name))
+		return;
+	index_add(&list->by_name, name, list->lines.nr);
+	strings_add(&list->lines, line);
+}
+
 static struct function *find_function(struct status *st, const char *name)
 {
-	for (size_t i = 0; i < st->nr_functions; i++)
-		if (!strcmp(st->functions[i].name, name))
-			return &st->functions[i];
-	return NULL;
+	size_t *i = index_find(&st->by_name, name);
+
+	return i ? &st->functions[*i] : NULL;
 }
 
 static void add_function(struct status *st, char *name,
@@ -306,12 +370,17 @@ static void add_function(struct status *st, char *name,
 		tree_problem(name, "left out: too many devices");
 		return;
 	}
-	if (st->nr_functions % 16 == 0) {
-		f = pool_alloc((st->nr_functions + 16) * sizeof(*f));
+	/* Full at every power of two, from 16 on */
+	if (!st->nr_functions || (st->nr_functions >= 16 &&
+	    !(st->nr_functions & (st->nr_functions - 1)))) {
+		size_t room = st->nr_functions ? 2 * st->nr_functions : 16;
+
+		f = pool_alloc(room * sizeof(*f));
 		if (st->nr_functions)
 			memcpy(f, st->functions, st->nr_functions * sizeof(*f));
 		st->functions = f;
 	}
+	index_add(&st->by_name, name, st->nr_functions);
 	f = &st->functions[st->nr_functions++];
 	f->name = name;
 	f->bus = bus;
@@ -325,7 +394,10 @@ static void collect_bus(struct status *st, struct vpci_bus *bus)
 {
 	const char *dir = pool_printf(VMBUS_DIR "/%s", bus->guid);
 	struct strings names = tree_list(dir);
+	int err = tree_look(dir);
 
+	if (err && err != ENOENT)
+		cannot_see(st, dir, err);
 	bus->driver = tree_link(pool_printf("%s/driver", dir));
 	for (size_t i = 0; i < names.nr; i++) {
 		struct strings below;
@@ -342,6 +414,18 @@ static void collect_bus(struct status *st, struct vpci_bus *bus)
 	}
 }
 
+/* It may be a vPCI bus, if it is still there, and nobody can tell. */
+static void cannot_tell(struct status *st, const char *dir)
+{
+	const char *file = pool_printf("%s/class_id", dir);
+	int err = tree_look(dir);
+
+	if (err && err != ENOENT)
+		cannot_see(st, dir, err);
+	else if (!err && tree_exists(file))
+		cannot_see(st, file, EIO);
+}
+
 static void collect_buses(struct status *st)
 {
 	struct strings names = tree_list(VMBUS_DIR);
@@ -352,6 +436,9 @@ static void collect_buses(struct status *st)
 						    names.v[i]));
 		struct vpci_bus *bus;
 
+		if (!class)
+			cannot_tell(st, pool_printf(VMBUS_DIR "/%s",
+						    names.v[i]));
 		/* {GUID} */
 		if (!class || !strstr(class, VPCI_CLASS))
 			continue;
@@ -363,17 +450,18 @@ static void collect_buses(struct status *st)
 
 /* Everything the module has or names should be on a vPCI bus; but if not ... */
 static void collect_strays(struct status *st,
-			   const struct strings *untranslated)
+			   const struct untranslated *untranslated)
 {
 	struct strings names = tree_list(IOMMU_DIR "/devices");
 
 	for (size_t i = 0; i < names.nr; i++)
 		if (is_pci_name(names.v[i]))
 			add_function(st, names.v[i], NULL);
-	for (size_t i = 0; i < untranslated->nr; i++)
-		add_function(st, pool_copy(untranslated->v[i],
-					   strcspn(untranslated->v[i], " ")),
-			     NULL);
+	for (size_t i = 0; i < untranslated->lines.nr; i++) {
+		const char *line = untranslated->lines.v[i];
+
+		add_function(st, pool_copy(line, strcspn(line, " ")), NULL);
+	}
 }
 
 static void collect_function(struct function *f)
@@ -384,6 +472,9 @@ static void collect_function(struct function *f)
 	f->device = tree_read(pool_printf("%s/device", dir));
 	f->class = tree_read(pool_printf("%s/class", dir));
 	f->driver = tree_link(pool_printf("%s/driver", dir));
+	/* Drivers of VFIO have many names, and one directory in common. */
+	f->vfio = (f->driver && !strcmp(f->driver, "vfio-pci")) ||
+		  tree_is_dir(pool_printf("%s/vfio-dev", dir));
 	f->iommu = tree_link(pool_printf("%s/iommu", dir));
 	f->group = tree_link(pool_printf("%s/iommu_group", dir));
 	if (f->group) {
@@ -396,7 +487,7 @@ static void collect_function(struct function *f)
 }
 
 /* "1000:00:00.0 reason" in each line; false if the module has no such file */
-static bool read_untranslated(struct strings *list, bool complain)
+static bool read_untranslated(struct untranslated *list, bool complain)
 {
 	const char *path = IOMMU_DIR "/untranslated_devices";
 	char *text, *line;
@@ -411,25 +502,23 @@ static bool read_untranslated(struct strings *list, bool complain)
 		if (line[len] && line[len + 1] &&
 		    !strpbrk(line + len + 1, " \t") &&
 		    is_pci_name(pool_copy(line, len)))
-			strings_add(list, line);
+			untranslated_add(list, line, len);
 		else if (complain)
 			tree_problem(path, "a line that makes no sense");
 	}
 	return true;
 }
 
-static const char *listed_reason(const struct strings *list, const char *name)
+static const char *listed_reason(const struct untranslated *list,
+				 const char *name)
 {
-	size_t len = strlen(name);
+	const size_t *i = index_find(&list->by_name, name);
 
-	for (size_t i = 0; i < list->nr; i++)
-		if (!strncmp(list->v[i], name, len) && list->v[i][len] == ' ')
-			return list->v[i] + len + 1;
-	return NULL;
+	return i ? list->lines.v[*i] + strlen(name) + 1 : NULL;
 }
 
 static void judge_function(const struct status *st, struct function *f,
-			   const struct strings *untranslated)
+			   const struct untranslated *untranslated)
 {
 	const char *reason = NULL;
 
@@ -454,16 +543,19 @@ static void judge_function(const struct status *st, struct function *f,
 		f->state = OTHER_IOMMU;
 	} else {
 		f->state = UNTRANSLATED;
-		reason = st->in_use ? "unknown" : "not-loaded";
+		reason = st->in_use || st->blind ? "unknown" : "not-loaded";
 	}
 	f->reason = reason;
 }
 
 /* Those that went, or are not yet there, unless the module complains of them */
-static void drop_gone(struct status *st, const struct strings *untranslated)
+static void drop_gone(struct status *st, const struct untranslated *untranslated)
 {
 	size_t kept = 0;
 
+	/* They cannot all have gone. */
+	if (st->nr_functions && tree_look(PCI_DIR) == ENOENT)
+		cannot_see(st, PCI_DIR, ENOENT);
 	for (size_t i = 0; i < st->nr_functions; i++) {
 		const struct function *f = &st->functions[i];
 
@@ -494,7 +586,7 @@ static int compare_functions(const void *a, const void *b)
 
 static void collect_functions(struct status *st)
 {
-	struct strings untranslated = { 0 };
+	struct untranslated untranslated = { 0 };
 
 	if (st->in_use)
 		read_untranslated(&untranslated, true);
@@ -517,12 +609,14 @@ static void collect_functions(struct status *st)
 
 /* ---- what to say about it; every id is explained in the man page ---- */
 
+/* How many devices of the kernel's own drivers; VFIO is always strict. */
 static size_t count_type(const struct status *st, const char *type)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < st->nr_functions; i++)
 		n += st->functions[i].state == TRANSLATED &&
+		     !st->functions[i].vfio &&
 		     st->functions[i].group_type &&
 		     !strcmp(st->functions[i].group_type, type);
 	return n;
@@ -554,6 +648,13 @@ static void judge_absence(struct status *st)
 		hint(st, "signature",
 		     "the kernel has refused a module for its signature: %s",
 		     st->signature);
+	if (!st->loaded && st->log_error)
+		hint(st, "no-log",
+		     "the kernel log cannot be read (%s), so what the module said is not known",
+		     st->log_error);
+	if (!st->loaded && st->probed)
+		hint(st, "probed",
+		     "the module only had a look (probe_only), --report shows what it found");
 	if (!st->loaded && st->last_message)
 		hint(st, "last-message", "the module said last: %s",
 		     st->last_message);
@@ -603,18 +704,21 @@ static void judge_iommu(struct status *st)
 		     "%" PRIu64 " domain%s blocked after a failed flush: the devices in there do not work",
 		     n, n == 1 ? " is" : "s are");
 	/*
-	 * A host that cannot flush ranges says so once: that is a failure, but
+	 * What failed and is over, since the module was loaded. What is left
+	 * of it is seen elsewhere: a blocked domain, an untranslated device. A
+	 * host that cannot flush ranges says so once: that is a failure, but
 	 * no error.
 	 */
 	n = st->flush_failures.value;
 	if (n && (st->call_errors.value || !st->call_errors.known))
-		warn(st, "flush-failures", "%" PRIu64 " flush%s failed", n,
-		     n == 1 ? "" : "es");
+		hint(st, "flush-failures",
+		     "%" PRIu64 " flush%s failed since the module was loaded, the log says when",
+		     n, n == 1 ? "" : "es");
 	n = st->call_errors.value;
 	if (n)
-		warn(st, "hypercall-errors",
-		     "the host refused %" PRIu64 " hypercall%s, see the log", n,
-		     plural(n));
+		hint(st, "hypercall-errors",
+		     "the host refused %" PRIu64 " hypercall%s since the module was loaded, the log says when",
+		     n, plural(n));
 	n = count_type(st, "DMA-FQ");
 	if (n)
 		hint(st, "lazy",
@@ -631,7 +735,11 @@ static void judge(struct status *st)
 {
 	uint64_t n = 0;
 
-	if (!st->in_use)
+	if (st->blind)
+		warn(st, "cannot-see",
+		     "%s, so it is not known from here whether devices are translated",
+		     st->blind);
+	else if (!st->in_use)
 		judge_absence(st);
 	judge_devices(st);
 	if (st->in_use)
@@ -649,11 +757,14 @@ static void judge(struct status *st)
 			st->code = EXIT_WARNINGS;
 	if (!st->in_use)
 		st->code = EXIT_NOT_IN_USE;
+	if (st->blind)
+		st->code = EXIT_CANNOT_SEE;
 }
 
 void status_collect(struct status *st)
 {
 	memset(st, 0, sizeof(*st));
+	collect_sight(st);
 	collect_machine(st);
 	collect_module(st);
 	collect_iommu(st);

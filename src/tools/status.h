@@ -27,6 +27,7 @@ enum {
 	EXIT_NOT_IN_USE = 2,
 	EXIT_USAGE = 64,
 	EXIT_NO_ROOT = 66,
+	EXIT_CANNOT_SEE = 69,	/* /sys does not show how things are */
 	EXIT_NO_OUTPUT = 74,
 };
 
@@ -52,6 +53,7 @@ struct function {
 	char *group;			/* number of its group */
 	char *group_type;
 	bool noiommu;			/* a group that VFIO made up */
+	bool vfio;			/* its driver is one of VFIO */
 	enum state state;
 	const char *reason;		/* if UNTRANSLATED */
 };
@@ -74,6 +76,8 @@ struct status {
 	struct strings parameters;	/* "name=value" */
 	bool disabled;			/* on the kernel command line */
 	const char *last_message;
+	bool probed;			/* it only had a look, see probe_only */
+	const char *log_error;		/* why the log was not read */
 	const char *signature;		/* what the kernel said of it */
 
 	bool in_use;			/* the IOMMU is registered */
@@ -86,12 +90,16 @@ struct status {
 	struct strings other_iommus;
 	struct number noiommu_mode;
 
+	struct index by_name;		/* of functions, until they are sorted */
 	struct vpci_bus *buses;
 	size_t nr_buses;
 	/* By group, the ones without a group last */
 	struct function *functions;
 	size_t nr_functions;
 	size_t count[UNTRANSLATED + 1];	/* by state */
+
+	/* What has to be seen to conclude anything, and cannot be; or NULL */
+	const char *blind;
 
 	struct message *messages, *last;
 	int code;			/* EXIT_... */

@@ -63,7 +63,8 @@ static void show_machine(const struct status *st)
 		}
 		putchar('\n');
 	} else {
-		puts(st->in_use ? "built into the kernel" : "not loaded");
+		puts(st->in_use ? "built into the kernel" :
+		     st->blind ? "cannot be seen" : "not loaded");
 	}
 }
 
@@ -141,7 +142,9 @@ static void show_functions(const struct status *st)
 			f = &st->functions[i - st->nr_functions - 1];
 		if (f) {
 			cell[0] = f->group;
-			cell[1] = f->noiommu ? "no-IOMMU" : f->group_type;
+			cell[1] = f->noiommu ? "no-IOMMU" :
+				  f->vfio && f->state == TRANSLATED ? "VFIO" :
+				  f->group_type;
 			cell[2] = f->name;
 			cell[3] = f->vendor && f->device ? pool_printf("%s:%s",
 				f->vendor + 2 * !strncmp(f->vendor, "0x", 2),

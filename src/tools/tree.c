@@ -16,12 +16,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "tree.h"
 
 #define MAX_FILE	(64u << 10)
 #define MAX_LOG		(4u << 20)
+/* A log that is written faster than it is read would have no end. */
+#define MAX_LOG_RECORDS	200000
+#define SYSFS_TYPE	0x62656572	/* SYSFS_MAGIC */
 #define LOG_FILE	"/dev/kmsg"
 
 /* Not in the headers of older distributions; the number is everybody's. */
@@ -248,6 +252,43 @@ static struct strings list(const char *path, const char **error)
 	return names;
 }
 
+int tree_look(const char *path)
+{
+	struct dirent *e;
+	DIR *dir;
+	int fd, err = ENODATA;
+
+	fd = open_in(path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		err = errno;
+		close(fd);
+		return err;
+	}
+	while (errno = 0, e = readdir(dir)) {
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
+			err = 0;
+			break;
+		}
+	}
+	if (errno)
+		err = errno;
+	/* Names can be listed with "r" alone, but nothing can be looked at. */
+	if (!err && faccessat(fd, ".", X_OK, AT_EACCESS))
+		err = errno;
+	closedir(dir);
+	return err;
+}
+
+bool tree_has_sysfs(void)
+{
+	struct statfs fs;
+
+	return !live || (!statfs("/sys", &fs) && fs.f_type == SYSFS_TYPE);
+}
+
 struct strings tree_list(const char *path)
 {
 	return list(path, NULL);
@@ -308,11 +349,18 @@ struct number tree_number(const char *path)
 	return n;
 }
 
-/* "6,339,5140900,-;text" of a record, or a line of somebody's dmesg */
+/*
+ * "6,339,5140900,-;text" of a record, or a line of somebody's dmesg. NULL for
+ * a record that is not by the kernel: anybody may write there, and about
+ * anything.
+ */
 static const char *log_text(const char *line)
 {
 	const char *p = line + strspn(line, "0123456789");
 
+	/* The first number is 8 and more for what a program has written. */
+	if (p - line > 1 || (p > line && line[0] > '7'))
+		return strchr(p, ';') && *p == ',' ? NULL : line;
 	if (p == line || *p != ',')
 		return line;
 	p = strchr(p, ';');
@@ -325,7 +373,7 @@ static bool read_log_device(int fd, struct strings *lines)
 	char record[8193];
 	ssize_t n;
 
-	for (;;) {
+	for (unsigned int i = 0; i < MAX_LOG_RECORDS; i++) {
 		n = read(fd, record, sizeof(record) - 1);
 		if (n < 0 && (errno == EPIPE || errno == EINTR))
 			continue;	/* EPIPE: some were overwritten */
@@ -335,8 +383,10 @@ static bool read_log_device(int fd, struct strings *lines)
 			return true;
 		record[n] = '\0';
 		record[strcspn(record, "\n")] = '\0';
-		strings_add(lines, pool_printf("%s", log_text(record)));
+		if (log_text(record))
+			strings_add(lines, pool_printf("%s", log_text(record)));
 	}
+	return true;
 }
 
 struct strings tree_kernel_log(const char **error)
@@ -366,7 +416,7 @@ struct strings tree_kernel_log(const char **error)
 		return lines;
 	}
 	while ((line = next_word(&text, "\n")))
-		if (line[0] != ' ')	/* KEY=VALUE of a record */
+		if (line[0] != ' ' && log_text(line))	/* KEY=VALUE */
 			strings_add(&lines, pool_printf("%s", log_text(line)));
 	return lines;
 }

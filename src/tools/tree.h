@@ -47,6 +47,13 @@ struct strings tree_list_quietly(const char *path, const char **error);
 char *tree_link(const char *path);
 bool tree_is_link(const char *path);
 bool tree_is_dir(const char *path);
+/*
+ * Can the names in this directory be seen? 0 or an errno: ENOENT if there is
+ * no such directory, ENODATA if it is empty.
+ */
+int tree_look(const char *path);
+/* Is /sys of this machine what the kernel says? Always true for a capture. */
+bool tree_has_sysfs(void);
 
 struct number {
 	bool known;

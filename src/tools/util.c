@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Owns the memory of the program: a list of all blocks, freed by the exit. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,13 +131,128 @@ long utf8_next(const char **s)
 	return c;
 }
 
+size_t *index_find(const struct index *index, const char *key)
+{
+	size_t i = 5381;
+
+	if (!index->room)
+		return NULL;
+	for (const char *p = key; *p; p++)
+		i = i * 33 ^ (unsigned char)*p;
+	for (i %= index->room; index->v[i].key; i = (i + 1) % index->room)
+		if (!strcmp(index->v[i].key, key))
+			return &index->v[i].value;
+	return NULL;
+}
+
+static void insert(struct index *index, const char *key, size_t value)
+{
+	size_t i = 5381;
+
+	for (const char *p = key; *p; p++)
+		i = i * 33 ^ (unsigned char)*p;
+	for (i %= index->room; index->v[i].key; )
+		i = (i + 1) % index->room;
+	index->v[i].key = key;
+	index->v[i].value = value;
+}
+
+void index_add(struct index *index, const char *key, size_t value)
+{
+	/* At least half of it stays empty. */
+	if (2 * index->nr >= index->room) {
+		struct index larger = { .room = 2 * index->room + 61 };
+
+		larger.v = pool_alloc(larger.room * sizeof(*larger.v));
+		for (size_t i = 0; i < index->room; i++)
+			if (index->v[i].key)
+				insert(&larger, index->v[i].key,
+				       index->v[i].value);
+		index->v = larger.v;
+		index->room = larger.room;
+	}
+	insert(index, key, value);
+	index->nr++;
+}
+
+bool is_invisible(long c)
+{
+	return c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+	       c == 0xfeff || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+static bool hiding;
+static struct index guids;
+
+void hide_identities(void)
+{
+	hiding = true;
+}
+
+/* Does @s begin like @pattern, where x is a hexadecimal digit? */
+static bool looks_like(const char *s, const char *pattern)
+{
+	for (; *pattern; s++, pattern++)
+		if (*pattern == 'x' ? !isxdigit((unsigned char)*s) :
+		    *s != *pattern)
+			return false;
+	return !isalnum((unsigned char)*s);
+}
+
+/* Its length, if an identity begins here; something else was printed then. */
+static size_t hide_identity(FILE *to, const char *s)
+{
+	static const char guid[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	static const char mac[] = "xx:xx:xx:xx:xx:xx";
+	static const char kernel[] = "ffffxxxxxxxxxxxx";
+	static const char id[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+	if (looks_like(s, guid)) {
+		char *key = pool_copy(s, strlen(guid));
+		size_t *known;
+
+		for (char *p = key; *p; p++)
+			*p = tolower((unsigned char)*p);
+		known = index_find(&guids, key);
+		fprintf(to, "<guid-%zu>", known ? *known : guids.nr + 1);
+		if (!known)
+			index_add(&guids, key, guids.nr + 1);
+		return strlen(guid);
+	}
+	if (looks_like(s, mac)) {
+		fputs("<mac>", to);
+		return strlen(mac);
+	}
+	if (looks_like(s, kernel)) {
+		fputs("<address>", to);
+		return strlen(kernel);
+	}
+	if (looks_like(s, id)) {
+		fputs("<id>", to);
+		return strlen(id);
+	}
+	return 0;
+}
+
 void put_text(FILE *to, const char *s, bool lines)
 {
+	bool in_word = false;
+
 	while (*s) {
 		const char *start = s;
-		long c = utf8_next(&s);
+		size_t hidden = hiding && !in_word ? hide_identity(to, s) : 0;
+		long c;
 
-		if (c < 0 || c < ' ' || (c >= 0x7f && c < 0xa0)) {
+		if (hidden) {
+			s += hidden;
+			continue;
+		}
+		/* "0x" may go before an address. */
+		in_word = isalnum((unsigned char)*s) && *s != 'x';
+		c = utf8_next(&s);
+		if (c < 0 || c < ' ' || (c >= 0x7f && c < 0xa0) ||
+		    is_invisible(c)) {
 			if (lines && (c == '\n' || c == '\t'))
 				fputc(c, to);
 			else
