@@ -53,7 +53,7 @@ destdir := $(if $(DESTDIR),$(abspath $(DESTDIR)))
 tarball := $(HVP_BUILD)/dist/hv-pviommu-$(VERSION).tar.gz
 
 .PHONY: modules install tools install-tools deps demo check unit coverage fuzz
-.PHONY: static boot check-packages dist deb rpm hvsim clean help
+.PHONY: static boot check-mutants check-packages dist deb rpm hvsim clean help
 
 modules: ## build hv_pviommu.ko for the running kernel, or KVER=VERSION
 	@test -e $(KDIR)/Makefile || { echo "no kernel headers in $(KDIR):" \
@@ -123,6 +123,9 @@ boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a 
 		prove -j $(JOBS) --timer \
 		-e '$(CURDIR)/tests/run --no-build' */*.sh || { \
 		echo 'Failed:'; cat $(HVP_BUILD)/failures; exit 1; }
+
+check-mutants: deps ## break the module in known ways, and see the tests fail; MUTANTS='NAME...'
+	@tests/mutants/run $(MUTANTS)
 
 check-packages: deps ## install real packages into real roots, boot those; JOBS=N at a time
 	@prove -j $(JOBS) --timer -e bash tests/packaging/*.sh

@@ -19,7 +19,7 @@ io() {
 		--verify_fatal=1 >/tmp/fio.log 2>&1
 }
 
-# CPU N goes and comes, after as many seconds each.
+# CPU N goes and comes, after as many seconds each: a pace, nothing is waited for.
 blink() {
 	echo 0 >/sys/devices/system/cpu/cpu$1/online && times=$((times + 1))
 	sleep $2

@@ -70,6 +70,23 @@ fault_is "read-only: compare-and-swap" write-ro "$a" cas "$iova" \
 check "memory unchanged" dmaprobe "$a" check "$page" 0x44
 dmaprobe "$a" unmap "$page"
 
+# The same in leaves of 2 MiB.
+big=$(dmaprobe "$a" alloc 1024 contig)
+dmaprobe "$a" fill "$big" 0x44
+iova=$(dmaprobe "$a" map "$big" to-device)
+is $((($(dmaprobe "$a" phys "$big") | iova) & 0x1fffff)) 0 \
+	"4 MiB, aligned to 2 MiB on both sides"
+for i in 0 511 1023; do
+	at=$(printf '0x%x' $((iova + i * 4096)))
+	check "read-only, large: page $i, the device reads" \
+		dmaprobe "$a" read "$at" 4096
+	fault_is "read-only, large: page $i, write" write-ro "$a" write "$at" \
+		64 0x55
+done
+check "memory unchanged" dmaprobe "$a" check "$big" 0x44
+dmaprobe "$a" unmap "$big"
+dmaprobe "$a" free "$big"
+
 # The other device has its own addresses: what it maps means nothing to a.
 one=$(dmaprobe "$b" alloc 1)
 dmaprobe "$b" fill "$one" 0x66

@@ -11,6 +11,19 @@ while [ $i -lt 20 ]; do
 	i=$((i + 1))
 done
 is $i 20 "20 cycles on an idle host"
+
+# Again, while interrupt handlers fill the hypercall page: what the host has
+# said of itself must have been read before interrupts were on again.
+check "interrupt handlers use the hypercall page" modprobe scribble us=1000
+i=0
+while [ $i -lt 20 ]; do
+	modprobe hv_pviommu || break
+	rmmod hv_pviommu || break
+	i=$((i + 1))
+done
+is $i 20 "20 cycles meanwhile"
+rmmod scribble
+log_has "they were at work" "scribble: ran [0-9]{3,} times"
 is "$(hvctl iommu domain-count)" 0 "no domain left in the host"
 
 # After the devices: the bound one is left alone, the unbound one is adopted.

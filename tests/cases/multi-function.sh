@@ -165,6 +165,25 @@ is "$(hvctl iommu domain-count)" "$domains" "as many domains as before"
 is "$(loud_log)" "" "nothing above info in the log"
 each_works "back"
 
+# What all of them have cached cannot be flushed: none may get there any more.
+writes "before the flush fails" "$f0"
+for f in $f1 $f2; do
+	check "before the flush fails: ${f##*.} writes there, too" \
+		dmaprobe "$f" write "$iova" 64 0x11
+done
+host_fails flush-list INSUFFICIENT_MEMORY 1 all
+host_fails flush INSUFFICIENT_MEMORY 1 all
+dmaprobe "$f0" unmap "$page"
+host_fails clear
+is "$(members)" "$all_blocked" "a flush fails: all three are blocked, without ATS"
+for f in $fns; do
+	is "$(dmaprobe "$f" write "$iova" 64 0x99)" "fault blocked $iova" \
+		"a flush fails: ${f##*.} reaches nothing"
+done
+check "a flush fails: memory unchanged" dmaprobe "$f0" check "$page" 0x11
+log_has "a flush fails: the log says so" \
+	"hv_pviommu: domain [0-9]+ cannot be flushed: its devices are blocked"
+
 # A member that does not get into the group when it appears.
 hvctl vpci rescind dmaprobe0
 check "all go" wait_for 30 is_absent

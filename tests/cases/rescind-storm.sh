@@ -29,6 +29,8 @@ load() { insmod "$(modinfo -n hv_pviommu)"; }
 there() { [ -e "/sys/bus/pci/devices/$a" ]; }
 gone() { bus_is "$1" absent; }
 has_come() { [ "$(hvctl iommu on waiting)" = 0 ]; }
+# vfio-pci has been asked to let go of the device, and says so only once.
+ejecting() { dmesg | grep -q "$a: .*[Rr]elaying device request to user\|$a: No device request channel registered"; }
 domain_count_is() { [ "$(hvctl iommu domain-count)" = "$1" ]; }
 
 # The dmaprobe function that is neither the victim nor its neighbour.
@@ -48,22 +50,26 @@ use() {
 	local page
 	[ $plugged = 1 ] || hvctl vpci offer dmaprobe0
 	plugged=1
-	wait_for 5 eval 'has_come || test -e "/dev/dmaprobe-$a"'
+	wait_for 30 eval 'has_come || test -e "/dev/dmaprobe-$a"'
 	page=$(dmaprobe "$a" alloc 4) && dmaprobe "$a" storm "$page" 3
 }
 remove() { echo 1 >"/sys/bus/pci/devices/$a/remove"; }
 vfio() { vfio-probe run "$a"; }
 load_module() { must "the module loads" load; }
 
-# plug_for PROGRAM: the device as the program wants it
+# plug_for PROGRAM: the device as the program wants it. It is added, attached and
+# bound by the time that this is over, as the next call must be the program's.
 plug_for() {
 	plugged=0
 	[ "$1" != use ] || return 0
 	bring_back dmaprobe0 || give_up "dmaprobe0 does not come back"
-	wait_for 5 there || give_up "$a is not there"
+	wait_for 30 there || give_up "$a is not there"
 	plugged=1
+	[ "$1" != load_module ] || return 0
+	# The driver comes last, after the group.
+	wait_for 30 driver_of "$a" || give_up "$a has no driver"
+	has_group "$a" || give_up "$a has a driver, and no group"
 	[ "$1" = vfio ] || return 0
-	wait_for 5 test -e "/sys/bus/pci/devices/$a/driver"
 	echo vfio-pci >"/sys/bus/pci/devices/$a/driver_override"
 	echo "$a" >"/sys/bus/pci/devices/$a/driver/unbind"
 	echo "$a" >/sys/bus/pci/drivers_probe
@@ -76,7 +82,8 @@ one() {
 	plug_for "$1"
 	hvctl iommu on "$2" "$3" "$4" vpci "$5" dmaprobe0
 	"$1" >/tmp/out 2>&1
-	if ! has_come; then
+	# Where the module comes after the device it may look at it once more.
+	if ! wait_for 10 has_come; then
 		must "the call is made" false
 		hvctl iommu on clear
 	fi
@@ -151,8 +158,9 @@ vfio-probe use $a 8 >/tmp/hold 2>&1 &
 holder=$!
 wait_for 10 grep -q 'has it' /tmp/hold || give_up "vfio-probe use"
 hvctl vpci eject dmaprobe0
-sleep 1
-check "the host waits for a user to let go" bus_is dmaprobe0 ejecting
+check "the host waits for a user to let go" wait_for 10 \
+	bus_is dmaprobe0 ejecting
+check "the user is asked to" wait_for 10 ejecting
 check "sysfs can be read meanwhile" timeout 1 cat \
 	/sys/class/iommu/hv-pviommu/untranslated_devices
 check "after its time it takes the device" wait_for 10 \

@@ -8,7 +8,7 @@
 
 packages="gcc libc6-dev make cpio kmod perl sparse mandoc
 	busybox-static fio libcmocka-dev debootstrap xz-utils
-	debian-archive-keyring util-linux"
+	debian-archive-keyring util-linux patch"
 accel=$(accel) || exit 1
 [ "$accel" = kvm ] || packages="$packages qemu-system-x86"
 

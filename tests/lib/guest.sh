@@ -84,6 +84,7 @@ build_initramfs() {
 		"$build/guest-ko-$(kernel_release "$kernel")/dmaprobe.ko" \
 		"$build/guest-ko-$(kernel_release "$kernel")/apitest/apitest.ko" \
 		"$build/guest-ko-$(kernel_release "$kernel")/other/otheriommu.ko" \
+		"$build/guest-ko-$(kernel_release "$kernel")"/meddle/*.ko \
 		"$tree/lib/modules/$rel/updates/" || return 1
 	# To be named by its file: there cannot be two modules of one name.
 	cp "$build/module-$kernel-incore/src/hv_pviommu.ko" \
