@@ -41,6 +41,22 @@ install: modules install-tools ## install the module, its configuration, and the
 		modules_install
 	install -D -m 644 src/modprobe.d/hv-pviommu.conf \
 		$(DESTDIR)/etc/modprobe.d/hv-pviommu.conf
+	install -D -m 644 src/systemd/hv-pviommu.service \
+		$(DESTDIR)/etc/systemd/system/hv-pviommu.service
+	install -d $(DESTDIR)/etc/systemd/system/sysinit.target.wants
+	ln -sf ../hv-pviommu.service \
+		$(DESTDIR)/etc/systemd/system/sysinit.target.wants/hv-pviommu.service
+	if [ -d $(DESTDIR)/etc/initramfs-tools ]; then \
+		install -D -m 755 debian/initramfs/hv-pviommu \
+			$(DESTDIR)/etc/initramfs-tools/hooks/hv-pviommu && \
+		install -D -m 755 src/initramfs/hv-pviommu \
+			$(DESTDIR)/etc/initramfs-tools/scripts/init-top/hv-pviommu; \
+	fi
+	if [ -d $(DESTDIR)/usr/lib/dracut/modules.d ]; then \
+		install -d $(DESTDIR)/usr/lib/dracut/modules.d/90hv-pviommu && \
+		install -m 755 src/initramfs/hv-pviommu src/dracut/*.sh \
+			$(DESTDIR)/usr/lib/dracut/modules.d/90hv-pviommu; \
+	fi
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) -a $(KVER)
 
 deps: ## install what the targets below need (Debian packages)
