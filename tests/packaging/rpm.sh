@@ -206,7 +206,7 @@ lifecycle() {
 		"$suite: the initramfs has the softdep, too"
 	is "$(in_root lsinitrd "/boot/initramfs-$kernel.img" |
 		grep -oE '[^ /]*hv[-_]pviommu[^ ]*' | sed 's/\.ko.*/.ko/' |
-		grep -v '^hv-pviommu$' | sort -u | xargs)" \
+		grep -v '^hv-pviommu$' | LC_ALL=C sort -u | xargs)" \
 		"01-hv-pviommu-hook.sh hv-pviommu-initramfs hv-pviommu.conf hv_pviommu.ko" \
 		"$suite: module, script and hook, and nothing else of ours"
 	is "$(in_root sh -c "modprobe -S $kernel --show-depends pci-hyperv |
