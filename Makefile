@@ -83,6 +83,22 @@ install: modules install-tools ## install the module, its configuration, and the
 		INSTALL_MOD_PATH=$(destdir) modules_install
 	umask 022 && install -D -m 644 src/modprobe.d/hv-pviommu.conf \
 		$(destdir)/etc/modprobe.d/hv-pviommu.conf
+	umask 022 && install -D -m 644 src/systemd/hv-pviommu.service \
+		$(destdir)/etc/systemd/system/hv-pviommu.service
+	install -d -m 755 $(destdir)/etc/systemd/system/sysinit.target.wants
+	ln -sf ../hv-pviommu.service \
+		$(destdir)/etc/systemd/system/sysinit.target.wants/hv-pviommu.service
+	umask 022 && if [ -d $(destdir)/etc/initramfs-tools ]; then \
+		install -D -m 755 debian/initramfs/hv-pviommu \
+			$(destdir)/etc/initramfs-tools/hooks/hv-pviommu && \
+		install -D -m 755 src/initramfs/hv-pviommu \
+			$(destdir)/etc/initramfs-tools/scripts/init-top/hv-pviommu; \
+	fi
+	umask 022 && if [ -d $(destdir)/usr/lib/dracut/modules.d ]; then \
+		install -d $(destdir)/usr/lib/dracut/modules.d/90hv-pviommu && \
+		install -m 755 src/initramfs/hv-pviommu src/dracut/*.sh \
+			$(destdir)/usr/lib/dracut/modules.d/90hv-pviommu; \
+	fi
 	umask 022 && depmod $(if $(destdir),-b $(destdir)) -a $(KVER)
 
 deps: ## install what the targets below need (Debian packages)
@@ -112,7 +128,8 @@ fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
 
 static: deps ## compiler and sparse warnings, compile probes, layers, documentation
 	@tests/run --build
-	@prove -e bash tests/static/run tests/static/compat tests/static/build
+	@prove -e bash tests/static/run tests/static/compat tests/static/build \
+		tests/static/boot
 
 boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time
 	@for k in $(KERNELS) $(CORE_KERNELS); do \

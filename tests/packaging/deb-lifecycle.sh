@@ -38,8 +38,9 @@ ready() {
 	is "$(initrd_version "$k")" "$2" "$suite: $3: and in its initramfs"
 }
 
-# An initramfs for which MODULES=most takes all drivers has the module by their
-# softdeps, too. One that has only what is named shows what the hook does.
+# An initramfs for which MODULES=most takes all drivers has the module by
+# pci-hyperv's softdep, too. One that has only what is named shows what the hook
+# does.
 check_hook() {
 	# shellcheck disable=SC2016
 	like "$(root_run "$root" sh -c '
@@ -54,24 +55,33 @@ check_hook() {
 		"$suite: $1: the hook has it in the initramfs by name"
 }
 
-# Before pci-hyperv where that is a module.
+# Before pci-hyperv where that is a module; no other driver is loaded in another
+# way than before, and the script of the initramfs comes before udev's.
 check_order() {
-	local order
+	local order driver
 	order=$(root_run "$root" modprobe -S "$1" --show-depends pci-hyperv)
 	case $order in
-	*builtin*)
-		order=$(root_run "$root" modprobe -S "$1" \
-			--show-depends mlx5_core)
-		is "$(grep -oE '/(hv_pviommu|mlx5_core)\.ko' <<<"$order" |
-			tr '\n' ' ')" '/hv_pviommu.ko /mlx5_core.ko ' \
-			"$suite: $1: modprobe takes it before a driver"
-		;;
+	*builtin*) ;;
 	*)
 		is "$(grep -oE '/(hv_pviommu|pci-hyperv)\.ko' <<<"$order" |
 			tr '\n' ' ')" '/hv_pviommu.ko /pci-hyperv.ko ' \
 			"$suite: $1: modprobe takes it before pci-hyperv"
 		;;
 	esac
+	for driver in nvme mlx4_core mlx5_core vfio-pci; do
+		unlike "$(root_run "$root" modprobe -S "$1" \
+			--show-depends $driver 2>&1)" hv_pviommu \
+			"$suite: $1: $driver is loaded as without us"
+	done
+	# shellcheck disable=SC2016
+	is "$(root_run "$root" sh -c '
+		dir=$(mktemp -d)
+		unmkinitramfs "/boot/initrd.img-$1" "$dir"
+		cat "$(find "$dir" -path "*/scripts/init-top/ORDER")"
+		rm -r "$dir"' order "$1" 2>/dev/null |
+		grep -oE 'init-top/(hv-pviommu|udev|blacklist)' | xargs)" \
+		"init-top/blacklist init-top/hv-pviommu init-top/udev" \
+		"$suite: $1: the initramfs loads it before udev"
 	like "$(initrd "$root" "$1")" '/modprobe\.d/hv-pviommu\.conf$' \
 		"$suite: $1: also in the initramfs"
 }

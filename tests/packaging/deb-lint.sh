@@ -15,11 +15,16 @@ check_contents() {
 	local files
 	files=$(dpkg -c "$scratch"/debs/hv-pviommu-dkms_*.deb |
 		sed 's/.* \.//; /\/$/d')
-	unlike "$files" '/src/(tools|modprobe\.d|initramfs)/|/tests/|\.(o|ko|cmd)$' \
+	unlike "$files" '/src/(tools|modprobe\.d|initramfs|dracut|systemd)/|/tests/|\.(o|ko|cmd)$' \
 		"hv-pviommu-dkms has what builds the module, and no more"
 	is "$(grep -v '^/usr/src/' <<<"$files" | sort)" "$(sort <<'END'
 /etc/kernel/header_postinst.d/hv-pviommu
+/usr/lib/dracut/modules.d/90hv-pviommu/hv-pviommu
+/usr/lib/dracut/modules.d/90hv-pviommu/hv-pviommu-hook.sh
+/usr/lib/dracut/modules.d/90hv-pviommu/module-setup.sh
 /usr/lib/modprobe.d/hv-pviommu.conf
+/usr/lib/systemd/system/hv-pviommu.service
+/usr/lib/systemd/system/sysinit.target.wants/hv-pviommu.service -> ../hv-pviommu.service
 /usr/share/doc/hv-pviommu-dkms/changelog.gz
 /usr/share/doc/hv-pviommu-dkms/copyright
 /usr/share/initramfs-tools/hooks/hv-pviommu

@@ -45,11 +45,13 @@ for p in "$dkms" "$tools"; do
 	"$dkms")
 		name=dkms
 		wanted=$(cd "$top" && git ls-files include src | grep -vE \
-			'^src/(tools|modprobe.d|initramfs)/' |
+			'^src/(tools|modprobe.d|initramfs|dracut|systemd)/' |
 			sed "s|^|usr/src/hv-pviommu-$version/|"
 			printf '%s\n' "usr/src/hv-pviommu-$version/"{COPYING,Makefile,VERSION,dkms.conf} \
 				usr/lib/modprobe.d/hv-pviommu.conf \
 				usr/lib/dracut/dracut.conf.d/90-hv-pviommu.conf \
+				usr/lib/dracut/modules.d/90hv-pviommu/{hv-pviommu,hv-pviommu-hook.sh,module-setup.sh} \
+				usr/lib/systemd/system/hv-pviommu.service \
 				"usr/share/doc/hv-pviommu-dkms-$version/"{README,RELEASENOTES}.md \
 				"usr/share/licenses/hv-pviommu-dkms-$version/COPYING")
 		;;
@@ -65,7 +67,7 @@ for p in "$dkms" "$tools"; do
 		"$(sort <<<"$wanted")" "$name: the files that must be there, no other"
 	# shellcheck disable=SC2016
 	is "$(rpm -qp --qf '[%{FILEMODES:perms} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILENAMES}\n]' \
-		"$p" | grep -vE '^(-rw-r--r--|drwxr-xr-x|lrwxrwxrwx) root root /|^-rwxr-xr-x root root /usr/bin/')" \
+		"$p" | grep -vE '^(-rw-r--r--|drwxr-xr-x|lrwxrwxrwx) root root /|^-rwxr-xr-x root root /usr/(bin|lib/dracut/modules.d/90hv-pviommu)/')" \
 		"" "$name: modes and owners"
 	is "$(grep -rlaF -e "$top" -e "$build" "$scratch/unpacked")" "" \
 		"$name: no paths of the machine that built it"
@@ -201,7 +203,12 @@ lifecycle() {
 		"$suite: the module names its commit"
 	is "$(in_root lsinitrd "/boot/initramfs-$kernel.img" |
 		grep -c 'modprobe.d/hv-pviommu.conf')" 1 \
-		"$suite: the initramfs has the softdeps, too"
+		"$suite: the initramfs has the softdep, too"
+	is "$(in_root lsinitrd "/boot/initramfs-$kernel.img" |
+		grep -oE '[^ /]*hv[-_]pviommu[^ ]*' | sed 's/\.ko.*/.ko/' |
+		grep -v '^hv-pviommu$' | LC_ALL=C sort -u | xargs)" \
+		"01-hv-pviommu-hook.sh hv-pviommu-initramfs hv-pviommu.conf hv_pviommu.ko" \
+		"$suite: module, script and hook, and nothing else of ours"
 	is "$(in_root sh -c "modprobe -S $kernel --show-depends pci-hyperv |
 		grep -c hv_pviommu || :")" \
 		"$(in_root sh -c "grep -q pci-hyperv.ko \
