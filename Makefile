@@ -70,7 +70,7 @@ fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
 
 static: deps ## compiler and sparse warnings, compile probes, layers, documentation
 	@tests/run --build
-	@prove -e bash tests/static/run tests/static/compat
+	@prove -e bash tests/static/run tests/static/compat tests/static/kernels/run
 
 boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time
 	@for k in $(KERNELS) $(CORE_KERNELS); do \

@@ -36,6 +36,12 @@
 #define HVP_OPS_DETACH(_detach)
 #endif
 
+#if HVP_HAVE_PLATFORM_DMA_OPS
+#define HVP_OPS_PLATFORM_DMA(_leave) .set_platform_dma_ops = _leave,
+#else
+#define HVP_OPS_PLATFORM_DMA(_leave)
+#endif
+
 #if HVP_HAVE_STATIC_DOMAINS
 #define HVP_DOMAIN_OWNER(_ops) .owner = _ops,
 #define HVP_OPS_DOMAINS(_identity, _blocked, _alloc_paging, _alloc)	\
@@ -75,7 +81,17 @@ static inline bool hvp_compat_is_capable(enum iommu_cap cap)
 	return false;
 }
 
-/* Up to 6.6 it is the driver that makes the DMA API use the IOMMU. */
+/* What depends on the device: user space asks for it, through iommufd. */
+static inline bool hvp_compat_is_ats_cap(enum iommu_cap cap)
+{
+#if HVP_HAVE_CAP_ATS
+	return cap == IOMMU_CAP_PCI_ATS_SUPPORTED;
+#else
+	return false;
+#endif
+}
+
+/* Up to 6.9 it is the driver that makes the DMA API use the IOMMU. */
 #if HVP_HAVE_DRIVER_DMA_OPS
 static inline void hvp_compat_clear_dma_ops(struct device *dev)
 {
@@ -98,7 +114,7 @@ static inline void hvp_compat_clear_dma_ops(struct device *dev)
 }
 #endif
 
-/* Up to 6.6 the core keeps the operations after the last IOMMU has gone. */
+/* Up to 6.7 the core keeps the operations after the last IOMMU has gone. */
 static inline void hvp_compat_forget_ops(const struct iommu_ops *ops)
 {
 #if HVP_HAVE_BUS_IOMMU_OPS
@@ -125,11 +141,14 @@ static inline bool hvp_compat_is_parent_partition(void)
 		return true;
 #if HVP_HAVE_PARENT_PARTITION
 	return hv_parent_partition();
+#elif HVP_HAVE_ROOT_PARTITION_FN
+	return hv_root_partition();
 #else
 	return hv_root_partition;
 #endif
 }
 
 bool hvp_compat_has_other_iommu(void);
+void hvp_compat_note_untried(void);
 
 #endif
