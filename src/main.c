@@ -139,6 +139,9 @@ static void __exit hv_pviommu_exit(void)
 module_init(hv_pviommu_init);
 module_exit(hv_pviommu_exit);
 
+#ifdef HVP_FORCED_PROBES
+MODULE_INFO(forced_probes, HVP_FORCED_PROBES);
+#endif
 #ifdef HVP_CANARY_NO_FLUSH
 MODULE_INFO(canary, "built without IOTLB flushes: not safe to use");
 #endif
