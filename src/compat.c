@@ -5,7 +5,13 @@
  * Owns nothing but a trial registration with the core, which is over when the
  * function that makes it returns. Sleeps.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/printk.h>
+#include <linux/version.h>
+
 #include "compat.h"
+#include "kernels.h"
 
 #if !HVP_HAVE_BUS_IOMMU_OPS
 static bool asked;
@@ -25,7 +31,7 @@ static const struct iommu_ops trial_ops = {
 /**
  * hvp_compat_has_other_iommu() - whether the core would never ask us
  *
- * Up to 6.6 there can be one IOMMU driver. Later kernels take several, but the
+ * Up to 6.7 there can be one IOMMU driver. Later kernels take several, but the
  * first one that has no firmware node gets to see all devices that have none,
  * as we do, and the others get none: some platform device is always there to
  * show which of the two we would be.
@@ -45,5 +51,21 @@ bool hvp_compat_has_other_iommu(void)
 	if (!err)
 		iommu_device_unregister(&trial);
 	return !err && !READ_ONCE(asked);
+#endif
+}
+
+/**
+ * hvp_compat_note_untried() - say so if nobody has tried a kernel like this one
+ *
+ * It is only said: what the kernel has was found out by the probes, and most
+ * new kernels are like the one before.
+ *
+ * Context: any.
+ */
+void hvp_compat_note_untried(void)
+{
+#if LINUX_VERSION_CODE >= \
+	KERNEL_VERSION(HVP_TRIED_VERSION, HVP_TRIED_PATCHLEVEL + 1, 0)
+	pr_info("not tried on kernels newer than " HVP_NEWEST_KERNEL_TRIED ", and this one is\n");
 #endif
 }

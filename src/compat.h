@@ -36,6 +36,12 @@
 #define HVP_OPS_DETACH(_detach)
 #endif
 
+#if HVP_HAVE_PLATFORM_DMA_OPS
+#define HVP_OPS_PLATFORM_DMA(_leave) .set_platform_dma_ops = _leave,
+#else
+#define HVP_OPS_PLATFORM_DMA(_leave)
+#endif
+
 #if HVP_HAVE_STATIC_DOMAINS
 #define HVP_DOMAIN_OWNER(_ops) .owner = _ops,
 #define HVP_OPS_DOMAINS(_identity, _blocked, _alloc_paging, _alloc)	\
@@ -73,6 +79,16 @@ static inline bool hvp_compat_is_capable(enum iommu_cap cap)
 		return true;
 #endif
 	return false;
+}
+
+/* What depends on the device: user space asks for it, through iommufd. */
+static inline bool hvp_compat_is_ats_cap(enum iommu_cap cap)
+{
+#if HVP_HAVE_CAP_ATS
+	return cap == IOMMU_CAP_PCI_ATS_SUPPORTED;
+#else
+	return false;
+#endif
 }
 
 /*
@@ -115,7 +131,7 @@ static inline void hvp_compat_use_dma_ops(struct device *dev)
 }
 #endif
 
-/* Up to 6.6 the core keeps the operations after the last IOMMU has gone. */
+/* Up to 6.7 the core keeps the operations after the last IOMMU has gone. */
 static inline void hvp_compat_forget_ops(const struct iommu_ops *ops)
 {
 #if HVP_HAVE_BUS_IOMMU_OPS
@@ -142,11 +158,14 @@ static inline bool hvp_compat_is_parent_partition(void)
 		return true;
 #if HVP_HAVE_PARENT_PARTITION
 	return hv_parent_partition();
+#elif HVP_HAVE_ROOT_PARTITION_FN
+	return hv_root_partition();
 #else
 	return hv_root_partition;
 #endif
 }
 
 bool hvp_compat_has_other_iommu(void);
+void hvp_compat_note_untried(void);
 
 #endif

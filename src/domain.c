@@ -376,6 +376,18 @@ static void disable_ats(struct hvp_device *dev)
 	dev->ats = false;
 }
 
+/**
+ * hvp_domain_can_use_ats() - whether a device has, or could be given, ATS
+ * @dev: device
+ *
+ * Context: any.
+ * Return: true if the host serves its translation requests and it makes them.
+ */
+bool hvp_domain_can_use_ats(const struct hvp_device *dev)
+{
+	return host.ats && dev->ats_usable;
+}
+
 /*
  * Under attach_lock. ATS on, if the domain that the device is in wants it: one
  * with a table, as we flush no other, and some IOMMUs refuse translation
@@ -386,7 +398,7 @@ static void enable_ats(struct hvp_device *dev)
 {
 	const struct hvp_domain *domain = dev->domain;
 
-	if (!host.ats || !dev->ats_usable || !domain ||
+	if (!hvp_domain_can_use_ats(dev) || !domain ||
 	    domain->kind != HVP_DOMAIN_PAGING || domain->stale)
 		return;
 	dev->ats = !pci_enable_ats(dev->pdev, HVP_PAGE_SHIFT);

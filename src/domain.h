@@ -76,6 +76,7 @@ void hvp_domain_free(struct hvp_domain *domain);
 
 int hvp_domain_attach(struct hvp_domain *domain, struct hvp_device *dev);
 void hvp_domain_leave(struct hvp_device *dev);
+bool hvp_domain_can_use_ats(const struct hvp_device *dev);
 
 int hvp_domain_park_devices(void);
 void hvp_domain_unpark_devices(void);

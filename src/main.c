@@ -19,6 +19,7 @@
 #include "debugfs.h"
 #include "domain.h"
 #include "hypercall.h"
+#include "kernels.h"
 #include "power.h"
 #include "registry.h"
 #include "stats.h"
@@ -82,6 +83,7 @@ static int __init hv_pviommu_init(void)
 		caps.iova_bits, caps.levels,
 		caps.pgsizes & HVP_PGSIZE_2M ? " 2M" : "",
 		caps.pgsizes & HVP_PGSIZE_1G ? " 1G" : "");
+	hvp_compat_note_untried();
 #ifdef HVP_CANARY_NO_FLUSH
 	pr_crit("TEST MODULE, built without IOTLB flushes: NOT SAFE TO USE\n");
 #endif
@@ -137,6 +139,9 @@ static void __exit hv_pviommu_exit(void)
 module_init(hv_pviommu_init);
 module_exit(hv_pviommu_exit);
 
+#ifdef HVP_FORCED_PROBES
+MODULE_INFO(forced_probes, HVP_FORCED_PROBES);
+#endif
 #ifdef HVP_CANARY_NO_FLUSH
 MODULE_INFO(canary, "built without IOTLB flushes: not safe to use");
 #endif
@@ -149,4 +154,5 @@ MODULE_DESCRIPTION("Hyper-V para-virtual IOMMU for guests");
 MODULE_AUTHOR("hv-pviommu developers");
 MODULE_VERSION(HVP_VERSION);
 MODULE_INFO(commit, HVP_COMMIT);
+MODULE_INFO(newest_kernel_tried, HVP_NEWEST_KERNEL_TRIED);
 MODULE_LICENSE("GPL");

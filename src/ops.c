@@ -61,6 +61,12 @@ static __maybe_unused void detach_dev(struct iommu_domain *domain,
 		hvp_domain_leave(hdev);
 }
 
+/* The same, where it is not a matter of domains. */
+static __maybe_unused void leave_domain(struct device *dev)
+{
+	detach_dev(NULL, dev);
+}
+
 static int map_pages(struct iommu_domain *domain, unsigned long iova,
 		     phys_addr_t paddr, size_t pgsize, size_t count, int prot,
 		     gfp_t gfp, size_t *mapped)
@@ -253,6 +259,11 @@ static void get_resv_regions(struct device *dev, struct list_head *regions)
 
 static bool is_capable(struct device *dev, enum iommu_cap cap)
 {
+	if (hvp_compat_is_ats_cap(cap)) {
+		const struct hvp_device *hdev = dev_iommu_priv_get(dev);
+
+		return hdev && hvp_domain_can_use_ats(hdev);
+	}
 	return cap == IOMMU_CAP_CACHE_COHERENCY || hvp_compat_is_capable(cap);
 }
 
@@ -265,6 +276,7 @@ const struct iommu_ops hvp_iommu_ops = {
 	.release_device		= release_device,
 	.device_group		= pci_device_group,
 	.get_resv_regions	= get_resv_regions,
+	HVP_OPS_PLATFORM_DMA(leave_domain)
 	.default_domain_ops	= &paging_ops,
 	.owner			= THIS_MODULE,
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* attach_dev() is also told the domain that the device comes from (7.2). */
+/* attach_dev() is also told the domain that the device comes from (6.19 on). */
 #include <linux/build_bug.h>
 #include <linux/iommu.h>
 

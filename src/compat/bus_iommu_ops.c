@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The core keeps pointers to IOMMU operations in buses (up to 6.6). */
+/* The core keeps pointers to IOMMU operations in buses (up to 6.7). */
 #include <linux/build_bug.h>
 #include <linux/device.h>
 #include <linux/iommu.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Domains have a detach_dev() that the core does not check for (6.1). */
+/* Domains have a detach_dev() that the core does not check for (up to 6.2). */
 #include <linux/build_bug.h>
 #include <linux/iommu.h>
 

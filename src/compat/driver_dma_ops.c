@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * IOMMU drivers switch the DMA API themselves (up to 6.6). Kbuild looks for
+ * IOMMU drivers switch the DMA API themselves (up to 6.9). Kbuild looks for
  * the export, too.
  */
 #include <linux/build_bug.h>

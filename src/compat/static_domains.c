@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The core takes identity and blocked domains as they are (6.12). */
+/*
+ * The core takes identity and blocked domains as they are (6.8 on; 6.7 has all
+ * but the owner of a domain).
+ */
 #include <linux/build_bug.h>
 #include <linux/iommu.h>
 

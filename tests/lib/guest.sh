@@ -10,6 +10,9 @@ build_module() {
 	local kernel=$1 flavour=$2 dir=$build/module-$1-$2 flags=()
 	[ "$flavour" = canary ] && flags=(CANARY=1)
 	[ "$flavour" = incore ] && flags=(KCFLAGS=-DCONFIG_HYPERV_PVIOMMU=1)
+	# Only of the module under test: see src/Kbuild.
+	[ "$flavour" != plain ] || [ -z "${HVP_FORCE_PROBES:-}" ] ||
+		flags=("HVP_FORCE_PROBES=$HVP_FORCE_PROBES")
 	mkdir -p "$dir"
 	cp -pru "$top/src" "$top/include" "$dir/" || return 1
 	kernel_make "$kernel" -s M="$dir/src" W=1 "${flags[@]}" modules >"$dir/build.log" 2>&1 || {

@@ -7,6 +7,8 @@
  *   hold FUNCTION		keep a reference to it; it is named so from then on
  *   drop FUNCTION		give the reference back
  *   id FUNCTION		its logical device id
+ *   ats FUNCTION	1 if the IOMMU says that it can use ATS, else 0;
+ *			-EOPNOTSUPP on kernels that do not ask
  *   register FUNCTION PREFIX	register the bus that it is on
  *   unregister FUNCTION
  *   early PREFIX		register the bus of the next test device that
@@ -27,6 +29,7 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/hyperv.h>
+#include <linux/iommu.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -38,6 +41,7 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 
 #include "hv_pviommu.h"
 
@@ -377,6 +381,16 @@ static int drop(struct pci_dev *pdev)
 	return -ENOENT;
 }
 
+/* As iommufd does it for user space, which not every kernel has. */
+static int can_use_ats(struct pci_dev *pdev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+	return device_iommu_capable(&pdev->dev, IOMMU_CAP_PCI_ATS_SUPPORTED);
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
 static long long run_on_function(const char *what, const char *name,
 				 const char *arg)
 {
@@ -395,6 +409,8 @@ static long long run_on_function(const char *what, const char *name,
 		ret = hv_pviommu_device_id(pdev, &id);
 		if (!ret)
 			ret = id;
+	} else if (!strcmp(what, "ats")) {
+		ret = can_use_ats(pdev);
 	} else if (!strcmp(what, "register")) {
 		if (!kstrtou32(arg, 0, &prefix))
 			ret = register_bus(pdev, prefix);
