@@ -208,9 +208,11 @@ void iommu_device_remove(struct iommu *mmu, u32 logical_id)
 /* Bit n: ATS of function n is on, as far as the IOMMU was told. */
 static unsigned ats_functions;
 
-void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on)
+void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on,
+			  bool aligned)
 {
 	(void)mmu;
+	(void)aligned;
 	ats_functions &= ~(1u << (logical_id & 7));
 	ats_functions |= (unsigned)on << (logical_id & 7);
 }
