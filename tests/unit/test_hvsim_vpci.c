@@ -1108,8 +1108,8 @@ static void test_ats(void **state)
 	assert_int_equal(pci_cfg_read(&funcs[0], 0x106, 2), 0);
 	/* What no driver does. */
 	assert_int_equal(violations, 0);
-	assert_true(ats_aligned);
 	pci_cfg_write(&funcs[0], 0x106, 2, 0xffff);
+	assert_true(ats_aligned);
 	expect_violation("at least");
 	assert_int_equal(pci_cfg_read(&funcs[0], 0x106, 2), 0x801f);
 	pci_cfg_write(&funcs[1], 0x106, 2, 0x8000);
