@@ -15,6 +15,7 @@
  * @ats: the host serves translation requests of devices
  * @host_flags: HVP_CAP_* as the host has them
  * @host_iova_width: bits, as the host has it
+ * @width_cut: the host offers more bits than tables of its levels reach
  */
 struct hvp_caps {
 	unsigned int levels;
@@ -23,8 +24,10 @@ struct hvp_caps {
 	bool ats;
 	u64 host_flags;
 	unsigned int host_iova_width;
+	bool width_cut;
 };
 
 int hvp_caps_query(struct hvp_caps *caps);
+void hvp_caps_log(const struct hvp_caps *caps);
 
 #endif

@@ -6,7 +6,8 @@
  * them, every attachment, and the carrying out of flushes.
  *
  * attach_lock guards struct hvp_device.domain, .parked_in, .node and .ats, the
- * lists of devices and of domains, hvp_domain.stale and .absent, and every
+ * lists of devices and of domains, hvp_domain.stale, .absent and .undeleted_id,
+ * blocked_in_use, and every
  * hypercall that moves a device: what we believe about a device is what the
  * host was told last, even when a failed flush on one CPU blocks a device that
  * another CPU is moving. It is taken with interrupts off, as flushes come from
@@ -37,6 +38,7 @@
 #include "domain.h"
 #include "flush.h"
 #include "hypercall.h"
+#include "ratelimit.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -64,6 +66,7 @@ static DEFINE_SPINLOCK(attach_lock);
 static LIST_HEAD(domains);		/* all of them */
 static LIST_HEAD(parked_devices);
 static bool parked;			/* devices are, and stay so */
+static bool blocked_in_use;		/* by devices that were not detached */
 static DEFINE_IDA(domain_ids);
 static DEFINE_SPINLOCK(foreign_lock);	/* inside attach_lock */
 static u32 foreign_ids[MAX_FOREIGN_IDS];	/* with devices, once */
@@ -99,17 +102,31 @@ static void unlist_domain(struct hvp_domain *domain)
 	spin_unlock_irqrestore(&attach_lock, flags);
 }
 
-static int delete_domain(struct hvp_domain *domain)
+/* After a DELETE of the domain under the id that it has. */
+static void note_deleted(struct hvp_domain *domain, int err)
+{
+	if (err && !domain->undeleted_id)
+		domain->undeleted_id = domain->name.id;
+	else if (!err && domain->undeleted_id == domain->name.id)
+		domain->undeleted_id = 0;
+}
+
+/*
+ * A domain that the host was told to forget, but did not, is one that it has.
+ * Returns 0 if the host has no domain any more that knows the table.
+ */
+static int delete_domain(struct hvp_domain *domain, const char *consequence)
 {
 	int err = 0;
 
-	if (!domain->absent)
-		err = hvp_call_delete_domain(&domain->name);
+	if (!domain->absent || domain->undeleted_id == domain->name.id)
+		err = hvp_call_delete_domain(&domain->name, consequence);
 
 	/* What may still exist in the host keeps its id. */
 	if (!err)
 		ida_free(&domain_ids, domain->name.id);
-	return err;
+	note_deleted(domain, err);
+	return domain->undeleted_id ? -EBUSY : 0;
 }
 
 /*
@@ -123,8 +140,8 @@ static int delete_foreign(const struct hvp_device_domain *name)
 	unsigned long flags;
 	int err;
 
-	err = hvp_call_delete_foreign_domain(name);
-	pr_info_ratelimited("domain %u is in the host already, from an earlier kernel: %s\n",
+	err = hvp_call_delete_foreign_domain(name, "another id is used");
+	hvp_info_ratelimited("domain %u is in the host already, from an earlier kernel: %s\n",
 			    name->id, err ? "it stays" : "it goes");
 	if (err != -HVP_E_EXISTS)
 		return err;
@@ -145,7 +162,7 @@ static void delete_noted(void)
 	spin_lock_irqsave(&foreign_lock, flags);
 	while (nr_foreign_ids) {
 		name = domain_name(foreign_ids[--nr_foreign_ids]);
-		hvp_call_delete_foreign_domain(&name);
+		hvp_call_delete_foreign_domain(&name, "it stays in the host");
 	}
 	spin_unlock_irqrestore(&foreign_lock, flags);
 }
@@ -191,7 +208,7 @@ static int create_domain(struct hvp_domain *domain, gfp_t gfp)
 			return err;
 		}
 	}
-	pr_err_ratelimited("no free domain id: the host has those from %d to %d in use\n",
+	hvp_err_ratelimited("no free domain id: the host has those from %d to %d in use\n",
 			   id - MAX_FOREIGN_IDS + 1, id);
 	return -ENOSPC;
 }
@@ -227,7 +244,7 @@ static int create_configured(struct hvp_domain *domain)
 
 	err = configure_domain(domain);
 	if (err) {
-		delete_domain(domain);
+		delete_domain(domain, "its id is not used again");
 		return err;
 	}
 	list_domain(domain);
@@ -251,7 +268,7 @@ static int check_crash_kernel(void)
 		return 0;
 	}
 	if (!err) {
-		hvp_call_delete_domain(&first);
+		hvp_call_delete_domain(&first, "it stays in the host, unused");
 		pr_info("not needed in this crash kernel: its devices are not translated\n");
 	}
 	return -ENODEV;
@@ -304,7 +321,7 @@ int hvp_domain_start(const struct hvp_caps *caps)
 
 err_identity:
 	unlist_domain(&hvp_identity);
-	delete_domain(&hvp_identity);
+	delete_domain(&hvp_identity, "it stays in the host, unused");
 err_ids:
 	ida_destroy(&domain_ids);
 	return err;
@@ -320,9 +337,14 @@ err_ids:
 void hvp_domain_stop(void)
 {
 	unlist_domain(&hvp_blocked);
-	delete_domain(&hvp_blocked);
+	if (!blocked_in_use)
+		delete_domain(&hvp_blocked, "it stays in the host, unused");
+	else if (hvp_call_delete_foreign_domain(&hvp_blocked.name,
+						"it stays in the host"))
+		pr_info("domain %u stays in the host: it blocks devices that the host did not detach\n",
+			hvp_blocked.name.id);
 	unlist_domain(&hvp_identity);
-	delete_domain(&hvp_identity);
+	delete_domain(&hvp_identity, "it stays in the host, unused");
 	ida_destroy(&domain_ids);
 }
 
@@ -370,6 +392,7 @@ err_domain:
  */
 static void disable_ats(struct hvp_device *dev)
 {
+	lockdep_assert_held(&attach_lock);
 	if (!dev->ats)
 		return;
 	pci_disable_ats(dev->pdev);
@@ -398,6 +421,7 @@ static void enable_ats(struct hvp_device *dev)
 {
 	const struct hvp_domain *domain = dev->domain;
 
+	lockdep_assert_held(&attach_lock);
 	if (!hvp_domain_can_use_ats(dev) || !domain ||
 	    domain->kind != HVP_DOMAIN_PAGING || domain->stale)
 		return;
@@ -425,7 +449,11 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 	struct hvp_domain *old = dev->domain;
 	int err;
 
+	lockdep_assert_held(&attach_lock);
 	err = hvp_call_detach_domain(dev->id);
+	if (err == -HVP_E_UNSUPPORTED)
+		hvp_err_ratelimited("%s: the host wants it detached first, and does not detach it\n",
+				    pci_name(dev->pdev));
 	if (err)
 		return err;
 	note_domain(dev, NULL);
@@ -442,7 +470,7 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 		note_domain(dev, &hvp_blocked);
 	if (err != -HVP_E_IN_DOMAIN && err != -HVP_E_STATE)
 		return err;
-	pr_err_ratelimited("%s: the host takes it for attached after a detach\n",
+	hvp_err_ratelimited("%s: the host takes it for attached after a detach\n",
 			   pci_name(dev->pdev));
 	return -EIO;
 }
@@ -456,6 +484,7 @@ static int try_set_domain(struct hvp_domain *domain, struct hvp_device *dev)
 {
 	int err;
 
+	lockdep_assert_held(&attach_lock);
 	disable_ats(dev);
 	err = hvp_call_attach_domain(&domain->name, dev->id);
 	if (err == -HVP_E_IN_DOMAIN && dev->domain == domain)
@@ -475,6 +504,7 @@ static int set_domain(struct hvp_domain *domain, struct hvp_device *dev)
 	u32 previous = dev->domain ? dev->domain->name.id : 0;
 	int err;
 
+	lockdep_assert_held(&attach_lock);
 	err = try_set_domain(domain, dev);
 	trace_hvp_attach(pci_name(dev->pdev), domain->name.id,
 			 hvp_domain_kind_name(domain->kind), previous, err);
@@ -504,9 +534,14 @@ static int revive_domain(struct hvp_domain *domain, bool replace)
 	if (err)
 		return err;
 
+	/* Whatever had the id has gone, or it is another id. */
+	note_deleted(domain, 0);
+
 	err = configure_domain(domain);
 	if (err) {
-		hvp_call_delete_domain(&domain->name);
+		note_deleted(domain,
+			     hvp_call_delete_domain(&domain->name,
+						    "it stays in the host, unused"));
 		return err;
 	}
 	domain->stale = false;
@@ -517,16 +552,18 @@ static int revive_domain(struct hvp_domain *domain, bool replace)
 /* Returns 0 once nothing unmapped before the call can be reached any more. */
 static int flush_domain(struct hvp_domain *domain)
 {
+	bool absent = READ_ONCE(domain->absent);
 	struct llist_node *retired;
 	int err;
 
 	/* First, as only what was unlinked before the flush is safe after. */
 	retired = hvp_pt_retired_take(&domain->pt);
-	if (HVP_NO_FLUSH || READ_ONCE(domain->absent))
+	if (HVP_NO_FLUSH || absent)
 		err = 0;
 	else
 		err = hvp_call_flush_domain(&domain->name);
-	if (err)
+	/* Absent as it should be, but the host may have it: it has no device. */
+	if (err || (absent && READ_ONCE(domain->undeleted_id)))
 		hvp_pt_retired_put_back(&domain->pt, retired);
 	else
 		hvp_pt_retired_free(&domain->pt, retired);
@@ -547,6 +584,7 @@ static int enter_domain(struct hvp_domain *domain, struct hvp_device *dev)
 {
 	int err = 0;
 
+	lockdep_assert_held(&attach_lock);
 	if (domain->absent)
 		err = revive_domain(domain, true);
 	else if (domain->stale)
@@ -577,6 +615,7 @@ static void cut_off(struct hvp_device *dev)
 {
 	int err;
 
+	lockdep_assert_held(&attach_lock);
 	if (!set_domain(&hvp_blocked, dev))
 		return;
 
@@ -586,7 +625,7 @@ static void cut_off(struct hvp_device *dev)
 		note_domain(dev, NULL);
 	} else if (err != -HVP_E_GONE || !has_left(dev)) {
 		pci_clear_master(dev->pdev);
-		pr_err_ratelimited("%s: the host does not block it: its bus mastering is turned off\n",
+		hvp_err_ratelimited("%s: the host does not block it: its bus mastering is turned off\n",
 				   pci_name(dev->pdev));
 	}
 }
@@ -603,7 +642,7 @@ static void block_devices(struct hvp_domain *domain)
 
 	spin_lock_irqsave(&attach_lock, flags);
 	if (!domain->stale)
-		pr_err_ratelimited("domain %u cannot be flushed: its devices are blocked\n",
+		hvp_err_ratelimited("domain %u cannot be flushed: its devices are blocked\n",
 				   domain->name.id);
 	domain->stale = true;
 	list_for_each_entry_safe(dev, next, &domain->devices, node)
@@ -641,7 +680,8 @@ void hvp_domain_free(struct hvp_domain *domain)
 	}
 	spin_unlock_irqrestore(&attach_lock, flags);
 
-	if (!delete_domain(domain))
+	if (!delete_domain(domain,
+			   "its id and its page tables are never used again"))
 		hvp_pt_destroy(&domain->pt);
 	kfree(domain);
 }
@@ -682,6 +722,22 @@ int hvp_domain_attach(struct hvp_domain *domain, struct hvp_device *dev)
 	return err;
 }
 
+/*
+ * Under attach_lock. Detaches a device that is blocked, unless @err says that
+ * it is not. A host that does not detach it leaves it blocked, which is as
+ * good; only that domain cannot be deleted then.
+ */
+static int detach_device(struct hvp_device *dev, int err)
+{
+	int ret;
+
+	lockdep_assert_held(&attach_lock);
+	ret = hvp_call_detach_domain(dev->id);
+	if (ret && ret != -HVP_E_GONE && !err)
+		blocked_in_use = true;
+	return ret;
+}
+
 /**
  * hvp_domain_leave() - take a device out of its domain, for good
  * @dev: device; the host may have lost it already
@@ -702,7 +758,7 @@ void hvp_domain_leave(struct hvp_device *dev)
 		err = set_domain(&hvp_blocked, dev);
 	disable_ats(dev);
 	if (dev->domain && err != -HVP_E_GONE)
-		hvp_call_detach_domain(dev->id);
+		detach_device(dev, err);
 	note_domain(dev, NULL);
 	dev->parked_in = NULL;
 	spin_unlock_irqrestore(&attach_lock, flags);
@@ -717,10 +773,11 @@ static int park_device(struct hvp_device *dev)
 	struct hvp_domain *domain = dev->domain;
 	int err = 0;
 
+	lockdep_assert_held(&attach_lock);
 	if (domain != &hvp_blocked)
 		err = set_domain(&hvp_blocked, dev);
 	disable_ats(dev);
-	if (err != -HVP_E_GONE && hvp_call_detach_domain(dev->id) && err) {
+	if (err != -HVP_E_GONE && detach_device(dev, err) && err) {
 		enable_ats(dev);
 		return err;
 	}
@@ -804,6 +861,7 @@ void hvp_domain_remove_all(void)
 {
 	struct hvp_domain *domain;
 	unsigned long flags;
+	int err;
 
 	spin_lock_irqsave(&attach_lock, flags);
 	delete_noted();
@@ -812,7 +870,13 @@ void hvp_domain_remove_all(void)
 			continue;
 		/* Not after the call: a flush in between would fail. */
 		WRITE_ONCE(domain->absent, true);
-		hvp_call_delete_domain(&domain->name);
+		if (domain == &hvp_blocked && blocked_in_use)
+			err = hvp_call_delete_foreign_domain(&domain->name,
+							     "it stays in the host");
+		else
+			err = hvp_call_delete_domain(&domain->name,
+						     "it stays in the host");
+		note_deleted(domain, err);
 	}
 	spin_unlock_irqrestore(&attach_lock, flags);
 }
@@ -823,6 +887,7 @@ static unsigned int revive_domains(bool replace)
 	struct hvp_domain *domain;
 	unsigned int missing = 0;
 
+	lockdep_assert_held(&attach_lock);
 	list_for_each_entry(domain, &domains, all)
 		if (domain->absent && revive_domain(domain, replace))
 			missing++;
@@ -928,6 +993,56 @@ void hvp_domain_flush(struct hvp_domain *domain)
 		block_devices(domain);
 }
 
+/* One list call. Returns its errno. */
+static int try_list(const struct hvp_domain *domain,
+		    const struct hvp_flush_plan *plan, u64 start, u64 end)
+{
+	int err;
+
+	trace_hvp_flush_plan(domain->name.id, start, end, "list", plan->nr,
+			     plan->pages_wanted, plan->pages_flushed);
+	err = hvp_call_flush_domain_list(&domain->name, plan->entry, plan->nr);
+	if (!err)
+		hvp_stats_count_flush(plan->pages_wanted, plan->pages_flushed);
+	return err;
+}
+
+/*
+ * Carries out a plan that names ranges. If the host does not want several of
+ * them, the one that covers them is tried. Returns 0 if all was flushed.
+ */
+static int flush_list(const struct hvp_domain *domain,
+		      struct hvp_flush_plan *plan, u64 start, u64 end)
+{
+	int err;
+
+	if (plan->kind == HVP_FLUSH_LIST && plan->nr > 1 &&
+	    !hvp_call_flushes_several())
+		hvp_flush_plan_single(plan, start, end, domain->pt.last);
+	if (plan->kind != HVP_FLUSH_LIST || READ_ONCE(no_flush_list))
+		return -HVP_E_UNSUPPORTED;
+
+	err = try_list(domain, plan, start, end);
+	if (plan->nr > 1 &&
+	    (err == -HVP_E_UNSUPPORTED || err == -EACCES || err == -EINVAL)) {
+		hvp_flush_plan_single(plan, start, end, domain->pt.last);
+		if (plan->kind != HVP_FLUSH_LIST)
+			return err;
+		err = try_list(domain, plan, start, end);
+	}
+	if (!err) {
+		if (atomic_read(&list_failures))
+			atomic_set(&list_failures, 0);
+	} else if (err == -HVP_E_UNSUPPORTED) {
+		WRITE_ONCE(no_flush_list, true);
+		pr_info("the host flushes whole domains only\n");
+	} else if (atomic_inc_return(&list_failures) == MAX_LIST_FAILURES) {
+		WRITE_ONCE(no_flush_list, true);
+		pr_err("list flushes fail: whole domains are flushed from now on\n");
+	}
+	return err;
+}
+
 /**
  * hvp_domain_flush_range() - drop what the host has cached of a range
  * @domain: paging
@@ -942,35 +1057,14 @@ void hvp_domain_flush(struct hvp_domain *domain)
 void hvp_domain_flush_range(struct hvp_domain *domain, u64 start, u64 end)
 {
 	struct hvp_flush_plan plan;
-	int err;
 
 	hvp_flush_plan(&plan, start, end, domain->pt.last);
 	if (plan.kind == HVP_FLUSH_NONE || HVP_NO_FLUSH)
 		return;
 
-	if (plan.kind == HVP_FLUSH_LIST && !READ_ONCE(no_flush_list) &&
-	    !READ_ONCE(domain->absent)) {
-		trace_hvp_flush_plan(domain->name.id, start, end, "list",
-				     plan.nr, plan.pages_wanted,
-				     plan.pages_flushed);
-		err = hvp_call_flush_domain_list(&domain->name, plan.entry,
-						 plan.nr);
-		if (!err) {
-			hvp_stats_count_flush(plan.pages_wanted,
-					      plan.pages_flushed);
-			if (atomic_read(&list_failures))
-				atomic_set(&list_failures, 0);
-			return;
-		}
-		if (err == -HVP_E_UNSUPPORTED) {
-			WRITE_ONCE(no_flush_list, true);
-			pr_info("the host flushes whole domains only\n");
-		} else if (atomic_inc_return(&list_failures) ==
-			   MAX_LIST_FAILURES) {
-			WRITE_ONCE(no_flush_list, true);
-			pr_err("list flushes fail: whole domains are flushed from now on\n");
-		}
-	}
+	if (!READ_ONCE(domain->absent) && !flush_list(domain, &plan, start, end))
+		return;
+
 	trace_hvp_flush_plan(domain->name.id, start, end, "domain", 0,
 			     plan.pages_wanted, 0);
 	hvp_domain_flush(domain);

@@ -32,6 +32,9 @@ enum hvp_domain_kind {
  *	   the lock of domain.c.
  * @absent: the host does not have it now: nothing of it is cached, and no
  *	    device is in it. Written under the lock of domain.c.
+ * @undeleted_id: not 0: the host did not delete the domain when it had this
+ *		  id, and may have it, with the table: that is not freed as
+ *		  long as it is so. Written under the lock of domain.c.
  * @debugfs: its directory, of debugfs.c
  */
 struct hvp_domain {
@@ -43,6 +46,7 @@ struct hvp_domain {
 	struct list_head devices;
 	bool stale;
 	bool absent;
+	u32 undeleted_id;
 	struct dentry *debugfs;
 };
 

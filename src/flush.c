@@ -41,7 +41,7 @@ static bool plan_exact(struct hvp_flush_plan *plan, u64 first, u64 last)
 
 /* The smallest aligned block around first..last, which has several pages. */
 static bool plan_covering(struct hvp_flush_plan *plan, u64 first, u64 last,
-			  u64 last_page)
+			  u64 last_page, u64 max_overflush)
 {
 	unsigned int shift = fls64(first ^ last);
 	u64 pages = BIT_ULL(shift);
@@ -49,7 +49,7 @@ static bool plan_covering(struct hvp_flush_plan *plan, u64 first, u64 last,
 	first &= ~(pages - 1);
 	if (!first && pages - 1 >= last_page)
 		return false;
-	if (pages / MAX_OVERFLUSH > plan->pages_wanted)
+	if (pages / max_overflush > plan->pages_wanted)
 		return false;
 	plan->kind = HVP_FLUSH_LIST;
 	plan->nr = 1;
@@ -90,5 +90,30 @@ void hvp_flush_plan(struct hvp_flush_plan *plan, u64 start, u64 end,
 	if (final > last_page)
 		return;
 	if (!plan_exact(plan, first, final))
-		plan_covering(plan, first, final, last_page);
+		plan_covering(plan, first, final, last_page, MAX_OVERFLUSH);
+}
+
+/**
+ * hvp_flush_plan_single() - change a plan for a host that takes one entry only
+ * @plan: of hvp_flush_plan(), for the same range
+ * @start: first address
+ * @end: last address
+ * @last: highest IOVA of the domain
+ *
+ * Several blocks become the one that covers them, however big, and the domain
+ * where that is all of it.
+ *
+ * Context: any; does not sleep.
+ */
+void hvp_flush_plan_single(struct hvp_flush_plan *plan, u64 start, u64 end,
+			   u64 last)
+{
+	if (plan->kind != HVP_FLUSH_LIST || plan->nr == 1)
+		return;
+	if (plan_covering(plan, start >> HVP_PAGE_SHIFT, end >> HVP_PAGE_SHIFT,
+			  last >> HVP_PAGE_SHIFT, ~0ULL))
+		return;
+	plan->kind = HVP_FLUSH_DOMAIN;
+	plan->nr = 0;
+	plan->pages_flushed = 0;
 }

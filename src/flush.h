@@ -35,5 +35,7 @@ struct hvp_flush_plan {
 
 void hvp_flush_plan(struct hvp_flush_plan *plan, u64 start, u64 end,
 		    u64 last);
+void hvp_flush_plan_single(struct hvp_flush_plan *plan, u64 start, u64 end,
+			   u64 last);
 
 #endif

@@ -13,10 +13,12 @@
  * not happen costs the devices their domain, so there is a page to spare, of
  * ours, under spare_lock: a raw one, as interrupts are off.
  *
- * Logs failures. The callers do not log them again.
+ * Logs failures. The callers do not log them again. Keeps in mind which calls
+ * the host refuses for good: atomic counts, no lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
@@ -29,6 +31,7 @@
 
 #include "flush.h"
 #include "hypercall.h"
+#include "ratelimit.h"
 #include "stats.h"
 #include "status.h"
 #include "trace.h"
@@ -36,12 +39,29 @@
 static DEFINE_RAW_SPINLOCK(spare_lock);
 static void *spare_page;		/* its content: under spare_lock */
 
+/*
+ * A call that a guest can do without. A host that serves other guests may have
+ * no use for it, or refuse it to this one, for good: that is no error. So it is
+ * said once, and after REFUSALS refusals, without a success since the module
+ * was loaded, the host is not asked any more. One refusal of a single call is
+ * not enough: that may have had a reason of its own.
+ */
+#define REFUSALS	2
+
+struct optional {
+	bool worked;
+	atomic_t refusals;	/* before the first success */
+};
+
+static struct optional optional_delete, optional_detach, optional_several;
+
 /* What there is to know about a call, apart from its input and output. */
 struct call {
 	u16 code;
 	const char *name;
 	enum hvp_stats_call stats;
-	const char *consequence;	/* of a failure */
+	const char *consequence;	/* of a failure; NULL: the caller knows */
+	struct optional *optional;	/* NULL if we cannot do without it */
 	int expected, expected_too;	/* errnos > 0 not worth a line */
 	bool of_device;			/* names one that may have gone */
 };
@@ -74,14 +94,14 @@ static const struct call call_delete_domain = {
 	.code = HVP_CALL_DELETE_DOMAIN,
 	.name = "DELETE_DOMAIN",
 	.stats = HVP_STATS_DELETE_DOMAIN,
-	.consequence = "its id and its page tables are never used again",
+	.optional = &optional_delete,
 };
 
 static const struct call call_delete_foreign_domain = {
 	.code = HVP_CALL_DELETE_DOMAIN,
 	.name = "DELETE_DOMAIN",
 	.stats = HVP_STATS_DELETE_DOMAIN,
-	.consequence = "another id is used",
+	.optional = &optional_delete,
 	.expected = HVP_E_EXISTS,
 };
 
@@ -107,6 +127,7 @@ static const struct call call_detach_domain = {
 	.name = "DETACH_DOMAIN",
 	.stats = HVP_STATS_DETACH_DOMAIN,
 	.consequence = "the device stays where it was",
+	.optional = &optional_detach,
 	.of_device = true,
 };
 
@@ -116,6 +137,7 @@ static const struct call call_detach_leftover = {
 	.name = "DETACH_DOMAIN",
 	.stats = HVP_STATS_DETACH_DOMAIN,
 	.consequence = "the device stays where it was",
+	.optional = &optional_detach,
 	.of_device = true,
 	.expected = HVP_E_STATE,
 };
@@ -133,6 +155,15 @@ static const struct call call_flush_domain_list = {
 	.stats = HVP_STATS_FLUSH_DOMAIN_LIST,
 	.consequence = "the whole domain is flushed instead",
 	.expected = HVP_E_UNSUPPORTED,
+};
+
+/* The same with several entries. */
+static const struct call call_flush_several = {
+	.code = HVP_CALL_FLUSH_DOMAIN_LIST,
+	.name = "FLUSH_DOMAIN_LIST",
+	.stats = HVP_STATS_FLUSH_DOMAIN_LIST,
+	.consequence = "more is flushed instead",
+	.optional = &optional_several,
 };
 
 static const struct call *const calls[HVP_STATS_NR_CALLS] = {
@@ -170,20 +201,57 @@ static bool is_gone(const struct call *call, int err)
 	return call->of_device && err == -HVP_E_GONE;
 }
 
-static int report_failure(const struct call *call, u64 id, u16 status)
+/* The host does not want the call as such, as far as one can tell. */
+static bool is_refusal(const struct call *call, int err)
+{
+	return call->optional && !READ_ONCE(call->optional->worked) &&
+	       (err == -HVP_E_UNSUPPORTED || err == -EACCES || err == -EINVAL);
+}
+
+/* Whether the call is not to be made any more. */
+static bool is_given_up(const struct call *call)
+{
+	return call->optional &&
+	       atomic_read(&call->optional->refusals) >= REFUSALS;
+}
+
+/* What does not exist is tried no second time. */
+static bool note_refusal(const struct call *call, int err)
+{
+	int n = err == -HVP_E_UNSUPPORTED ? REFUSALS : 1;
+
+	return atomic_fetch_add(n, &call->optional->refusals) == 0;
+}
+
+static void note_success(const struct call *call)
+{
+	if (!call->optional || READ_ONCE(call->optional->worked))
+		return;
+	WRITE_ONCE(call->optional->worked, true);
+	atomic_set(&call->optional->refusals, 0);
+}
+
+static int report_failure(const struct call *call, u64 id, u16 status,
+			  const char *consequence)
 {
 	const struct hvp_status *info = hvp_status_find(status);
 
-	if (is_expected(call, info->err))
+	if (is_expected(call, info->err)) {
 		pr_debug("%s 0x%llx: status 0x%x (%s)\n", call->name, id,
 			 status, info->name);
-	else if (is_gone(call, info->err))
-		pr_info_ratelimited("%s 0x%llx: the host has no such device (any more)\n",
-				    call->name, id);
-	else
-		pr_err_ratelimited("%s 0x%llx failed with status 0x%x (%s): %s\n",
-				   call->name, id, status, info->name,
-				   call->consequence);
+	} else if (is_gone(call, info->err)) {
+		hvp_info_ratelimited("%s 0x%llx: the host has no such device (any more)\n",
+				     call->name, id);
+	} else if (is_refusal(call, info->err)) {
+		if (note_refusal(call, info->err))
+			pr_info("%s 0x%llx failed with status 0x%x (%s): %s\n",
+				call->name, id, status, info->name,
+				consequence);
+	} else {
+		hvp_err_ratelimited("%s 0x%llx failed with status 0x%x (%s): %s\n",
+				    call->name, id, status, info->name,
+				    consequence);
+	}
 	return info->err;
 }
 
@@ -195,7 +263,8 @@ static enum hvp_stats_outcome outcome_of(const struct call *call, u64 result)
 	if (hv_result_success(result))
 		return HVP_STATS_DONE;
 	err = hvp_status_find(hv_result(result))->err;
-	if (is_expected(call, err) || is_gone(call, err))
+	if (is_expected(call, err) || is_gone(call, err) ||
+	    is_refusal(call, err))
 		return HVP_STATS_EXPECTED;
 	return HVP_STATS_ERROR;
 }
@@ -265,28 +334,43 @@ static u64 run_once(const struct call *call, u64 id, const void *in,
  * the rest. Every call should get on by one entry at least; twice as many
  * calls as entries are enough for a host that does, and an end for another.
  * One that says to have done more than there is is not to be believed.
+ *
+ * @consequence is for the message about a failure. A call that is given up is
+ * one that does not exist.
  */
-static int run_call(const struct call *call, u64 id, const void *in,
-		    size_t in_len, void *out, size_t out_len, unsigned int reps)
+static int run_call_with(const struct call *call, u64 id, const void *in,
+			 size_t in_len, void *out, size_t out_len,
+			 unsigned int reps, const char *consequence)
 {
 	unsigned int tries = max(2 * reps, 1U);
 	unsigned int done = 0;
 	u64 result;
 
+	if (is_given_up(call))
+		return -HVP_E_UNSUPPORTED;
+
 	do {
 		result = run_once(call, id, in, in_len, out, out_len, reps,
 				  &done);
 		if (!hv_result_success(result))
-			return report_failure(call, id, hv_result(result));
+			return report_failure(call, id, hv_result(result),
+					      consequence);
 	} while (done < reps && --tries);
 
 	if (reps && done != reps) {
-		pr_err_ratelimited("%s 0x%llx: the host has done %u of %u entries: %s\n",
-				   call->name, id, done, reps,
-				   call->consequence);
+		hvp_err_ratelimited("%s 0x%llx: the host has done %u of %u entries: %s\n",
+				    call->name, id, done, reps, consequence);
 		return -EIO;
 	}
+	note_success(call);
 	return 0;
+}
+
+static int run_call(const struct call *call, u64 id, const void *in,
+		    size_t in_len, void *out, size_t out_len, unsigned int reps)
+{
+	return run_call_with(call, id, in, in_len, out, out_len, reps,
+			     call->consequence);
 }
 
 /**
@@ -378,38 +462,45 @@ int hvp_call_create_domain(const struct hvp_device_domain *domain)
 }
 
 static int delete_domain(const struct call *call,
-			 const struct hvp_device_domain *domain)
+			 const struct hvp_device_domain *domain,
+			 const char *consequence)
 {
 	const struct hvp_delete_domain in = {
 		.domain = *domain,
 	};
 
-	return run_call(call, domain->id, &in, sizeof(in), NULL, 0, 0);
+	return run_call_with(call, domain->id, &in, sizeof(in), NULL, 0, 0,
+			     consequence);
 }
 
 /**
  * hvp_call_delete_domain() - delete a domain, with all that is cached of it
  * @domain: no device may be attached to it
+ * @consequence: for the message, if the host does not
  *
  * Context: any but NMI.
- * Return: 0 or an errno, and then the domain may live on in the host.
+ * Return: 0 or an errno, and then the domain may live on in the host;
+ * -HVP_E_UNSUPPORTED from a host that deletes nothing.
  */
-int hvp_call_delete_domain(const struct hvp_device_domain *domain)
+int hvp_call_delete_domain(const struct hvp_device_domain *domain,
+			   const char *consequence)
 {
-	return delete_domain(&call_delete_domain, domain);
+	return delete_domain(&call_delete_domain, domain, consequence);
 }
 
 /**
- * hvp_call_delete_foreign_domain() - delete a domain that is not of our making
- * @domain: devices may be attached to it
+ * hvp_call_delete_foreign_domain() - delete a domain that may have devices
+ * @domain: not of our making, or with devices that the host did not detach
+ * @consequence: for the message, if the host does not for another reason
  *
  * Context: any but NMI.
  * Return: 0; -HVP_E_EXISTS, not logged, if devices are attached; another
  * errno.
  */
-int hvp_call_delete_foreign_domain(const struct hvp_device_domain *domain)
+int hvp_call_delete_foreign_domain(const struct hvp_device_domain *domain,
+				   const char *consequence)
 {
-	return delete_domain(&call_delete_foreign_domain, domain);
+	return delete_domain(&call_delete_foreign_domain, domain, consequence);
 }
 
 /**
@@ -479,7 +570,7 @@ static int detach_domain(const struct call *call, u64 device_id)
  *
  * Context: any but NMI.
  * Return: 0; -HVP_E_GONE for a device the host does not know (any more);
- * another errno.
+ * -HVP_E_UNSUPPORTED from a host that detaches none; another errno.
  */
 int hvp_call_detach_domain(u64 device_id)
 {
@@ -527,8 +618,9 @@ int hvp_call_flush_domain(const struct hvp_device_domain *domain)
  * @nr: their number, 1 to HVP_FLUSH_MAX_EXACT
  *
  * Context: any but NMI.
- * Return: 0; -HVP_E_UNSUPPORTED, not logged, from a host without the call;
- * another errno. After an error anything may still be cached.
+ * Return: 0; -HVP_E_UNSUPPORTED, not logged, from a host without the call, or
+ * that takes no list of several entries; another errno. After an error
+ * anything may still be cached.
  */
 int hvp_call_flush_domain_list(const struct hvp_device_domain *domain,
 			       const u64 *entry, unsigned int nr)
@@ -546,6 +638,18 @@ int hvp_call_flush_domain_list(const struct hvp_device_domain *domain,
 	};
 	memcpy(&buf[sizeof(*in) / sizeof(u64)], entry, nr * sizeof(*entry));
 
-	return run_call(&call_flush_domain_list, domain->id, in,
-			sizeof(*in) + nr * sizeof(*entry), NULL, 0, nr);
+	return run_call(nr > 1 ? &call_flush_several : &call_flush_domain_list,
+			domain->id, in, sizeof(*in) + nr * sizeof(*entry),
+			NULL, 0, nr);
+}
+
+/**
+ * hvp_call_flushes_several() - whether lists of several entries are of use
+ *
+ * Context: any.
+ * Return: false once the host has refused them for good.
+ */
+bool hvp_call_flushes_several(void)
+{
+	return !is_given_up(&call_flush_several);
 }

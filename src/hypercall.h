@@ -22,8 +22,10 @@ const char *hvp_call_name(enum hvp_stats_call call);
 int hvp_call_get_capabilities(struct hvp_capabilities *caps);
 int hvp_call_get_device_property(u64 device_id, u32 code, u64 *value);
 int hvp_call_create_domain(const struct hvp_device_domain *domain);
-int hvp_call_delete_domain(const struct hvp_device_domain *domain);
-int hvp_call_delete_foreign_domain(const struct hvp_device_domain *domain);
+int hvp_call_delete_domain(const struct hvp_device_domain *domain,
+			   const char *consequence);
+int hvp_call_delete_foreign_domain(const struct hvp_device_domain *domain,
+				   const char *consequence);
 int hvp_call_configure_domain(const struct hvp_device_domain *domain,
 			      u64 flags, u64 root);
 int hvp_call_attach_domain(const struct hvp_device_domain *domain,
@@ -33,5 +35,6 @@ int hvp_call_detach_leftover(u64 device_id);
 int hvp_call_flush_domain(const struct hvp_device_domain *domain);
 int hvp_call_flush_domain_list(const struct hvp_device_domain *domain,
 			       const u64 *entry, unsigned int nr);
+bool hvp_call_flushes_several(void);
 
 #endif

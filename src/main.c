@@ -7,10 +7,14 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/err.h>
+#include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/printk.h>
+#include <linux/slab.h>
+#include <linux/string.h>
 #include <asm/mshyperv.h>
 
 #include "adopt.h"
@@ -29,6 +33,45 @@
 static bool disable;
 module_param(disable, bool, 0444);
 MODULE_PARM_DESC(disable, "do not use the pvIOMMU of the host (default: false)");
+
+/* Whether the value of a parameter "iommu" has the word "off" in it. */
+static bool has_off(const char *value)
+{
+	while (strncmp(value, "off", 3)) {
+		value += strcspn(value, ", \n");
+		if (*value++ != ',')
+			return false;
+	}
+	return true;
+}
+
+/*
+ * "iommu=off": no IOMMU of any kind, says the kernel of x86. What it makes of
+ * it (no_iommu) and its command line are for no module to see, on any kernel
+ * from 6.1 to 7.3, so it is read as users read it. Without /proc, or without
+ * memory, it counts as not there: "hv_pviommu.disable=1" needs neither.
+ */
+static bool is_iommu_off(void)
+{
+	bool off = false;
+	struct file *file;
+	loff_t pos = 0;
+	char *line, *p;
+	ssize_t len;
+
+	file = filp_open("/proc/cmdline", O_RDONLY, 0);
+	if (IS_ERR(file))
+		return false;
+	line = kzalloc(PAGE_SIZE, GFP_KERNEL);
+	len = line ? kernel_read(file, line, PAGE_SIZE - 1, &pos) : 0;
+	if (len > 0) {
+		for (p = line; !off && (p = strstr(p, "iommu=")); p += 6)
+			off = (p == line || p[-1] == ' ') && has_off(p + 6);
+	}
+	kfree(line);
+	filp_close(file, NULL);
+	return off;
+}
 
 /* Not an error: the module may be installed on any VM. */
 static bool is_vm_suitable(void)
@@ -50,6 +93,10 @@ static bool is_vm_suitable(void)
 	}
 	if (disable) {
 		pr_info("disabled by parameter\n");
+		return false;
+	}
+	if (is_iommu_off()) {
+		pr_info("iommu=off on the kernel command line\n");
 		return false;
 	}
 	if (hvp_compat_has_other_iommu()) {
@@ -79,10 +126,7 @@ static int __init hv_pviommu_init(void)
 	if (err)
 		goto err_call;
 
-	pr_info("Hyper-V pvIOMMU: %u-bit IOVA, %u-level, page sizes 4K%s%s\n",
-		caps.iova_bits, caps.levels,
-		caps.pgsizes & HVP_PGSIZE_2M ? " 2M" : "",
-		caps.pgsizes & HVP_PGSIZE_1G ? " 1G" : "");
+	hvp_caps_log(&caps);
 	hvp_compat_note_untried();
 #ifdef HVP_CANARY_NO_FLUSH
 	pr_crit("TEST MODULE, built without IOTLB flushes: NOT SAFE TO USE\n");

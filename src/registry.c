@@ -27,6 +27,8 @@ struct registry_entry {
 	unsigned int users;		/* functions translated */
 	bool seen;			/* found by ourselves: it has functions */
 	bool registered;		/* by another module */
+	u8 asked;			/* functions the host has told of */
+	u8 behind;			/* those of them behind the pvIOMMU */
 };
 
 static DEFINE_SPINLOCK(registry_lock);
@@ -301,6 +303,56 @@ int hvp_registry_lookup(const struct device *owner, u32 *prefix)
 	spin_unlock(&registry_lock);
 
 	return entry ? 0 : -ENOENT;
+}
+
+/**
+ * hvp_registry_answer() - what the host said of a function
+ * @owner: device of the host bridge; compared only
+ * @fn: PCI function, 0..7
+ *
+ * Context: process, not in the hypercall window; does not sleep.
+ * Return: 1 if it is behind the pvIOMMU, 0 if not, -ENOENT if not known.
+ */
+int hvp_registry_answer(const struct device *owner, unsigned int fn)
+{
+	struct registry_entry *entry;
+	int ret = -ENOENT;
+
+	spin_lock(&registry_lock);
+	entry = *find_owner(owner);
+	if (entry && entry->asked & 1 << (fn & 7))
+		ret = !!(entry->behind & 1 << (fn & 7));
+	spin_unlock(&registry_lock);
+	return ret;
+}
+
+/**
+ * hvp_registry_set_answer() - keep what the host said of a function
+ * @owner: device of the host bridge; compared only
+ * @fn: PCI function, 0..7
+ * @answer: what hvp_registry_answer() is to return; negative to forget it
+ *
+ * Nothing happens if the bus is not known. With the bus, all are forgotten.
+ *
+ * Context: process, not in the hypercall window; does not sleep.
+ */
+void hvp_registry_set_answer(const struct device *owner, unsigned int fn,
+			     int answer)
+{
+	u8 bit = 1 << (fn & 7);
+	struct registry_entry *entry;
+
+	spin_lock(&registry_lock);
+	entry = *find_owner(owner);
+	if (entry) {
+		entry->asked &= ~bit;
+		entry->behind &= ~bit;
+		if (answer >= 0)
+			entry->asked |= bit;
+		if (answer > 0)
+			entry->behind |= bit;
+	}
+	spin_unlock(&registry_lock);
 }
 
 /**

@@ -17,6 +17,9 @@ void hvp_registry_put(const struct device *owner);
 int hvp_registry_register(struct device *owner, u32 prefix);
 int hvp_registry_unregister(const struct device *owner);
 void hvp_registry_forget(const struct device *owner);
+int hvp_registry_answer(const struct device *owner, unsigned int fn);
+void hvp_registry_set_answer(const struct device *owner, unsigned int fn,
+			     int answer);
 int hvp_registry_lookup(const struct device *owner, u32 *prefix);
 void hvp_registry_stop(void);
 void hvp_registry_for_each(void (*fn)(const struct device *owner, u32 prefix,

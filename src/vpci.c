@@ -82,13 +82,24 @@ static struct device *find_vpci(const struct pci_dev *pdev, u32 *prefix)
 	return bridge && is_vpci(bridge, prefix) ? bridge : NULL;
 }
 
-static int check_behind_iommu(u64 id)
+/*
+ * The host is asked once for each function that is there. That it did not tell
+ * is no answer: it is asked again.
+ */
+static int check_behind_iommu(const struct device *bus, u32 prefix,
+			      unsigned int fn)
 {
+	int behind = hvp_registry_answer(bus, fn);
 	u64 value;
 
-	if (hvp_call_get_device_property(id, HVP_PROPERTY_PVIOMMU, &value))
-		return -EIO;
-	return value & HVP_DEVICE_IOMMU_ENABLED ? 0 : -EPERM;
+	if (behind < 0) {
+		if (hvp_call_get_device_property(hvp_id_make(prefix, fn),
+						 HVP_PROPERTY_PVIOMMU, &value))
+			return -EIO;
+		behind = !!(value & HVP_DEVICE_IOMMU_ENABLED);
+		hvp_registry_set_answer(bus, fn, behind);
+	}
+	return behind ? 0 : -EPERM;
 }
 
 /*
@@ -120,7 +131,7 @@ static void init_ats(struct hvp_device *dev)
  *
  * Its bus is known from now on, whatever the answer.
  *
- * Context: may sleep; asks the host if it is a vPCI function. The function
+ * Context: may sleep; asks the host, unless it has told already. The function
  * cannot go meanwhile.
  * Return: 0 if so; -ENODEV if it is on no vPCI bus; -EPERM if the host does
  * not offer it; -EIO, logged, if the host did not tell.
@@ -136,7 +147,7 @@ int hvp_vpci_check(struct pci_dev *pdev)
 
 	/* Why it may fail is the business of hvp_vpci_device_new(). */
 	hvp_registry_see(bus, &prefix);
-	return check_behind_iommu(hvp_id_make(prefix, PCI_FUNC(pdev->devfn)));
+	return check_behind_iommu(bus, prefix, PCI_FUNC(pdev->devfn));
 }
 
 /**
@@ -150,8 +161,12 @@ void hvp_vpci_forget(const struct pci_dev *pdev)
 {
 	const struct device *bus = find_bridge(pdev);
 
+	if (!bus)
+		return;
+	/* The next one in its place is another one. */
+	hvp_registry_set_answer(bus, PCI_FUNC(pdev->devfn), -ENOENT);
 	/* It is on the list of its bus until the notifiers have run. */
-	if (bus && list_is_singular(&pdev->bus->devices))
+	if (list_is_singular(&pdev->bus->devices))
 		hvp_registry_forget(bus);
 }
 
@@ -190,7 +205,7 @@ struct hvp_device *hvp_vpci_device_new(struct pci_dev *pdev)
 	if (err)
 		goto err_dev;
 	dev->id = hvp_id_make(prefix, fn);
-	err = check_behind_iommu(dev->id);
+	err = check_behind_iommu(bus, prefix, fn);
 	if (err)
 		goto err_registry;
 	init_ats(dev);

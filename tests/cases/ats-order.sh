@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #: summary ATS: on when tables translate, off before a block, through resets
-#: hvsim --device dmaprobe,ats --device dmaprobe,ats=unaligned
+#: hvsim --iommu ats-requests=aligned,attach-atc=keep --device dmaprobe,ats --device dmaprobe,ats=unaligned
 #: hvsim --device dmaprobe --iommu ats
 #: append iommu.strict=1
 #: timeout 300

@@ -5,6 +5,7 @@
 #: hvsim@l1vh --l1vh
 #: hvsim@isolated --isolated
 #: variant guest gate=guest hv_pviommu.disable=1
+#: variant off gate=off pci=noats iommu=pt,off
 #: variant root gate=root
 #: variant l1vh gate=l1vh
 #: variant isolated gate=isolated
@@ -44,6 +45,11 @@ guest)
 	# Up to 6.6 the core takes one IOMMU driver, and there is no way back.
 	check "another IOMMU registers" modprobe otheriommu
 	declines "another IOMMU" "this kernel uses another IOMMU" 0 load_plain
+	nvme_works
+	;;
+off)
+	declines "iommu=off on the command line" \
+		"iommu=off on the kernel command line" 0 modprobe hv_pviommu
 	nvme_works
 	;;
 root)

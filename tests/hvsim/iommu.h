@@ -34,6 +34,11 @@ struct iommu_config {
 	u64 evict;		/* not 0: caches lose entries, this is the seed */
 	/* the canonical rule of the emulated vendor: lower half only */
 	bool canonical;
+	bool several;		/* false: ... with more than one entry, status 5 */
+	bool detach;		/* false: DETACH returns status 2 */
+	bool delete_idle;	/* false: DELETE is for paging domains only */
+	bool ats_any;		/* ATS of devices with unaligned requests is fine */
+	bool attach_drops_atc;	/* ATTACH that moves a device empties its ATC */
 	bool flush_list;	/* false: FLUSH_LIST returns status 2 */
 	bool list_walk;		/* FLUSH_LIST drops walk cache entries as well */
 	u32 cap_size;		/* "size" field of the capability output */
@@ -74,7 +79,8 @@ void iommu_device_remove(struct iommu *mmu, u32 logical_id);
  * The guest, or a reset, wrote the enable bit of the function's ATS
  * capability. A device that is not there is none of its business.
  */
-void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on);
+void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on,
+			  bool aligned);
 
 enum iommu_op { IOMMU_READ, IOMMU_WRITE, IOMMU_CAS };
 

@@ -123,7 +123,8 @@ u64 atc_drop_all(struct iommu_device *dev)
 	return atc_drop_pages(dev, 0, 63);
 }
 
-void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on)
+void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on,
+			  bool aligned)
 {
 	struct iommu_device *dev = device_find(mmu, logical_id);
 
@@ -140,6 +141,9 @@ void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on)
 			  dev->state == DEVICE_ATTACHED ? "blocked" :
 			  dev->state == DEVICE_DETACHED ? "detached" :
 			  "unattached");
+	if (on && !aligned && !mmu->cfg.ats_any)
+		violation("ATS of %s enabled, although its requests are not page aligned",
+			  dev->name);
 	dev->ats = on;
 	atc_drop_all(dev);
 }

@@ -266,6 +266,8 @@ static u16 apply_delete(struct request *r)
 		return HVS_INVALID_PARAMETER;
 	if (dom->attached)
 		return HVS_OBJECT_IN_USE;
+	if (dom->kind != DOMAIN_PAGING && !r->mmu->cfg.delete_idle)
+		return HVS_ACCESS_DENIED;
 	if (dom->kind == DOMAIN_PAGING)
 		walk_check_tree(r->mmu, dom);
 	domain_delete(r->mmu, dom);
@@ -395,6 +397,8 @@ static u16 apply_attach(struct request *r)
 	if (dev->dom && r->mmu->cfg.detach_first)
 		return HVS_INVALID_DEVICE_STATE;
 	/* Replaces. What is cached is cached per domain, so it stays. */
+	if (dev->dom && r->mmu->cfg.attach_drops_atc)
+		atc_drop_all(dev);
 	device_leave_domain(dev, DEVICE_ATTACHED);
 	dev->dom = dom;
 	dom->attached++;
@@ -551,8 +555,12 @@ static u16 apply_flush_list(struct request *r)
 {
 	struct hcall *h = r->h;
 	struct iommu_domain *dom;
-	u16 status = flushed_domain(r, &dom);
 	unsigned last = h->rep_count;
+	u16 status;
+
+	if (h->rep_count > 1 && !r->mmu->cfg.several)
+		return HVS_INVALID_PARAMETER;
+	status = flushed_domain(r, &dom);
 
 	take_time(r->mmu->cfg.slow_ms);
 	if (status)
@@ -784,18 +792,19 @@ static u16 check_placement(const struct request *r, u64 in_size)
 }
 
 /* The status a test asked this call to fail with, or success. */
-static u16 injected_status(struct iommu *mmu, enum call_index i)
+static u16 injected_status(struct iommu *mmu, enum call_index i,
+			   unsigned int reps)
 {
 	struct fail_rule *rule = &mmu->call[i].fail;
 	u16 status = rule->status;
 
-	if (!status)
+	if (!status || (rule->several && reps < 2))
 		return HVS_SUCCESS;
 	if (rule->skip) {
 		rule->skip--;
 		return HVS_SUCCESS;
 	}
-	if (!--rule->left)
+	if (rule->left != UINT64_MAX && !--rule->left)
 		rule->status = HVS_SUCCESS;
 	mmu->nr_injected++;
 	return status;
@@ -845,7 +854,8 @@ static u16 carry_out(struct request *r)
 	h->reps_done = h->rep_start;
 	status = r->call->check(r);
 	if (!status)
-		status = injected_status(r->mmu, r->call - calls);
+		status = injected_status(r->mmu, r->call - calls,
+					 h->rep_count);
 	if (!status)
 		status = r->call->apply(r);
 	else if (out && r->mmu->cfg.write_failed)
@@ -876,6 +886,7 @@ u16 iommu_hypercall(struct iommu *mmu, struct hcall *h)
 	mmu->call[i].count++;
 
 	if (!mmu->cfg.present ||
+	    (i == CALL_DETACH && !mmu->cfg.detach) ||
 	    (i == CALL_FLUSH_LIST && !mmu->cfg.flush_list)) {
 		status = HVS_INVALID_HYPERCALL_CODE;
 	} else {

@@ -28,10 +28,27 @@ void iommu_config_default(struct iommu_config *c)
 		.max_domains = 64,
 		.canonical = true,
 		.flush_list = true,
+		.several = true,
+		.detach = true,
+		.delete_idle = true,
+		.ats_any = true,
+		.attach_drops_atc = true,
 		.list_walk = true,
 		.cap_size = 24,
 		.scribble = true,
 	};
+}
+
+/*
+ * A host that has no more than what the in-kernel driver was seen to use: it
+ * never detaches, flushes one entry at a time, and deletes paging domains
+ * only.
+ */
+static void config_minimal(struct iommu_config *c)
+{
+	c->detach = false;
+	c->several = false;
+	c->delete_idle = false;
 }
 
 static bool parse_number(const char *text, u64 max, u64 *val)
@@ -122,6 +139,8 @@ static int parse_key(struct iommu_config *c, const char *key,
 		bool *val;
 	} bools[] = {
 		{ "canonical", &c->canonical }, { "list", &c->flush_list },
+		{ "several", &c->several }, { "detach", &c->detach },
+		{ "delete-idle", &c->delete_idle },
 		{ "listwalk", &c->list_walk }, { "neg", &c->neg_cache },
 		{ "scribble", &c->scribble },
 		{ "scribble-early", &c->scribble_early },
@@ -136,6 +155,8 @@ static int parse_key(struct iommu_config *c, const char *key,
 		{ "unload", "keep", "drop", &c->unload_drop },
 		{ "attach", "replace", "detach-first", &c->detach_first },
 		{ "inuse", "same", "any", &c->in_use_any },
+		{ "ats-requests", "aligned", "any", &c->ats_any },
+		{ "attach-atc", "keep", "drop", &c->attach_drops_atc },
 	};
 	u64 n;
 	bool b;
@@ -247,6 +268,8 @@ int iommu_parse_option(struct iommu_config *c, const char *text, char *err,
 			new.present = false;
 		else if (!value && !strcmp(part, "on"))
 			new.present = true;
+		else if (!value && !strcmp(part, "minimal"))
+			config_minimal(&new);
 		else
 			ret = parse_key(&new, part, value, err, errlen);
 	}
@@ -700,6 +723,17 @@ static int ctl_fail(struct args *a)
 			a->argc < 2 ? "" : a->argv[1]);
 		return -1;
 	}
+	if (a->argc > 2 && !strcmp(a->argv[2], "several")) {
+		rule.several = true;
+		a->argc--;
+		memmove(a->argv + 2, a->argv + 3,
+			(a->argc - 2) * sizeof(*a->argv));
+	}
+	if (a->argc == 3 && !strcmp(a->argv[2], "always")) {
+		rule.left = UINT64_MAX;
+		a->mmu->call[i].fail = rule;
+		return 0;
+	}
 	if (a->argc > 2 &&
 	    (!parse_number(a->argv[2], UINT64_MAX, &nth) || !nth)) {
 		fprintf(a->out, "iommu: fail: bad NTH '%s'\n", a->argv[2]);
@@ -838,8 +872,8 @@ static const struct word words[] = {
 	{ "stale", "ok|violation", "an access through an unmapped, not yet flushed entry",
 	  1, 1, ctl_stale },
 	{ "stale-hits", "", "number of such accesses", 0, 0, ctl_stale_hits },
-	{ "fail", "CALL STATUS [NTH [COUNT|all]] | clear", "makes the NTH (1: next) of these calls and COUNT - 1 more fail; one rule per call",
-	  1, 4, ctl_fail },
+	{ "fail", "CALL STATUS [several] [always | NTH [COUNT|all]] | clear", "makes all, or the NTH (1: next) of these calls and COUNT - 1 more fail; several: only lists of more than one entry; one rule per call",
+	  1, 5, ctl_fail },
 	{ "on", "CALL NTH before|after LINE | clear | waiting", "carries out the control line LINE once, at the NTH (1: next) of these calls; how many have not come true",
 	  1, 16, ctl_on },
 	{ "injected", "", "calls that failed by such rules", 0, 0,

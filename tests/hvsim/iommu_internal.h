@@ -116,7 +116,8 @@ struct fault_record {
 struct fail_rule {
 	u16 status;		/* 0: no rule */
 	u64 skip;		/* calls that still succeed */
-	u64 left;		/* calls that then fail */
+	u64 left;		/* calls that then fail; UINT64_MAX: all */
+	bool several;		/* only rep calls of more than one entry */
 };
 
 /* A control line to be carried out at a certain call. */

@@ -349,7 +349,7 @@ static u8 writable_bits(const struct pci_func *f, u16 off)
 	return 0;
 }
 
-/* After any change of ATS control. The rules are in the IOMMU, but for two. */
+/* After any change of ATS control. The rules are in the IOMMU, but for one. */
 static void update_ats(struct pci_func *f)
 {
 	u16 control;
@@ -357,15 +357,12 @@ static void update_ats(struct pci_func *f)
 	if (!f->ats_cap)
 		return;
 	control = get16(f, f->ats_cap + ATS_CONTROL);
-	if (control & ATS_ENABLE) {
-		if (control & ATS_UNIT)
-			violation("%s: ATS enabled for translations of at least %u pages",
-				  f->name, 1u << (control & ATS_UNIT));
-		if (!(get16(f, f->ats_cap + ATS_CAPABILITY) & ATS_PAGE_ALIGNED))
-			violation("%s: ATS enabled, although its requests are not page aligned",
-				  f->name);
-	}
-	iommu_device_set_ats(f->iommu, f->logical_id, control & ATS_ENABLE);
+	if (control & ATS_ENABLE && control & ATS_UNIT)
+		violation("%s: ATS enabled for translations of at least %u pages",
+			  f->name, 1u << (control & ATS_UNIT));
+	iommu_device_set_ats(f->iommu, f->logical_id, control & ATS_ENABLE,
+			     get16(f, f->ats_cap + ATS_CAPABILITY) &
+			     ATS_PAGE_ALIGNED);
 }
 
 static bool cfg_access_ok(struct pci_func *f, u16 off, unsigned size)

@@ -241,6 +241,67 @@ static void test_vectors(void **state)
 	}
 }
 
+/* One entry around everything asked for, or the domain. */
+static void check_single(u64 start, u64 end, u64 last)
+{
+	struct hvp_flush_plan before, plan;
+	u64 first, pages;
+
+	hvp_flush_plan(&before, start, end, last);
+	plan = before;
+	hvp_flush_plan_single(&plan, start, end, last);
+	assert_int_equal(plan.pages_wanted, before.pages_wanted);
+	if (before.kind != HVP_FLUSH_LIST || before.nr == 1) {
+		assert_memory_equal(&plan, &before, sizeof(plan));
+		return;
+	}
+	if (plan.kind == HVP_FLUSH_DOMAIN) {
+		/* No block but all of the aperture covers it. */
+		assert_true(fls64(start >> 12 ^ end >> 12) >=
+			    fls64(last >> 12));
+		assert_int_equal(plan.nr, 0);
+		return;
+	}
+	assert_int_equal(plan.kind, HVP_FLUSH_LIST);
+	assert_int_equal(plan.nr, 1);
+	first = plan.entry[0] >> 12;
+	pages = 1ULL << (plan.entry[0] & 0x3f);
+	assert_int_equal(first % pages, 0);
+	assert_true(first <= start >> 12);
+	assert_true(first + pages - 1 >= end >> 12);
+	assert_true(first + pages - 1 <= last >> 12);
+	assert_int_equal(plan.pages_flushed, pages);
+	/* No smaller one would do. */
+	assert_true(start >> 12 < first + pages / 2);
+	assert_true(end >> 12 >= first + pages / 2);
+}
+
+static void test_single(void **state)
+{
+	struct hvp_flush_plan plan;
+	u64 a, b;
+
+	(void)state;
+	for (a = 0; a < 300; a++)
+		for (b = a; b < 300; b++) {
+			check_single(a << 12, (b << 12) + 0xfff, APERTURE(47));
+			if (b < 256)
+				check_single(a << 12, (b << 12) + 0xfff,
+					     APERTURE(20));
+		}
+	/* Two pages across 2 GiB: 4 GiB, as no other block has both. */
+	hvp_flush_plan(&plan, 0x7ffff000, 0x80000fff, APERTURE(47));
+	assert_int_equal(plan.nr, 2);
+	hvp_flush_plan_single(&plan, 0x7ffff000, 0x80000fff, APERTURE(47));
+	assert_int_equal(plan.kind, HVP_FLUSH_LIST);
+	assert_int_equal(plan.nr, 1);
+	assert_int_equal(plan.entry[0], 20);
+	/* Across the middle of the aperture. */
+	hvp_flush_plan(&plan, 0x7f000, 0x80fff, APERTURE(20));
+	hvp_flush_plan_single(&plan, 0x7f000, 0x80fff, APERTURE(20));
+	assert_int_equal(plan.kind, HVP_FLUSH_DOMAIN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +309,7 @@ int main(void)
 		cmocka_unit_test(test_every_range),
 		cmocka_unit_test(test_borders),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_single),
 	};
 
 	return cmocka_run_group_tests_name("flush", tests, NULL, NULL);

@@ -1241,7 +1241,7 @@ static void test_eviction(void **state)
 
 static void ats(u32 dev, bool on)
 {
-	iommu_device_set_ats(mmu, dev, on);
+	iommu_device_set_ats(mmu, dev, on, true);
 }
 
 static void expect_ats(const char *text)
@@ -1320,7 +1320,7 @@ static void test_atc(void **state)
 	u64 root;
 
 	(void)state;
-	start_with("ats");
+	start_with("ats,attach-atc=keep");
 	root = paging_domain(5);
 	map(root, 0x1000, DATA_GPA, RW);
 	map(root, 0x2000, DATA_GPA + K4, RO);
@@ -1368,7 +1368,7 @@ static void test_atc_flushes(void **state)
 	unsigned i;
 
 	(void)state;
-	start_with("ats");
+	start_with("ats,attach-atc=keep");
 	root = paging_domain(5);
 	root6 = paging_domain(6);
 	for (i = 0; i < 16; i++)
@@ -1410,7 +1410,7 @@ static void test_atc_judged(void **state)
 	u64 root5, root6;
 
 	(void)state;
-	start_with("ats");
+	start_with("ats,attach-atc=keep");
 	root5 = paging_domain(5);
 	root6 = paging_domain(6);
 	map(root5, 0x1000, DATA_GPA, RW);
@@ -2143,6 +2143,102 @@ static void test_events(void **state)
 			 -1);
 }
 
+/* A host that does not do what a guest can do without. */
+static void test_minimal(void **state)
+{
+	(void)state;
+	start_with("minimal");
+	assert_int_equal(create(1), 0);
+	assert_int_equal(configure(1, 0, 0), 0);
+	paging_domain(2);
+	assert_int_equal(attach(2, DEV0), 0);
+	assert_int_equal(detach(DEV0), HVS_INVALID_HYPERCALL_CODE);
+	assert_int_equal(ctl("device nvme0"), 0);
+	assert_string_equal(answer, "2 paging\n");
+	begin_list(2, 2);
+	assert_int_equal(do_call(), HVS_INVALID_PARAMETER);
+	begin_list(2, 1);
+	assert_int_equal(do_call(), 0);
+	assert_int_equal(attach(1, DEV0), 0);
+	assert_int_equal(delete(2), 0);
+	assert_int_equal(attach(1, DEV1), 0);
+	assert_int_equal(delete(1), HVS_OBJECT_IN_USE);
+	iommu_device_remove(mmu, DEV0);
+	iommu_device_remove(mmu, DEV1);
+	assert_int_equal(delete(1), HVS_ACCESS_DENIED);
+	expect_none();
+	/* Each of it by itself; what is in the host stays there. */
+	assert_int_equal(ctl("config detach=1,several=1,delete-idle=1"), 0);
+	assert_int_equal(delete(1), 0);
+	assert_int_equal(ctl_number("domain-count"), 0);
+}
+
+static void test_ats_options(void **state)
+{
+	(void)state;
+	/* Requests that are not page aligned. */
+	start_with("ats,ats-requests=aligned");
+	map(paging_domain(5), 0x1000, DATA_GPA, RW);
+	assert_int_equal(attach(5, DEV0), 0);
+	iommu_device_set_ats(mmu, DEV0, true, true);
+	iommu_device_set_ats(mmu, DEV0, false, true);
+	expect_none();
+	iommu_device_set_ats(mmu, DEV0, true, false);
+	expect_violation("not page aligned");
+	start_with("ats");
+	map(paging_domain(5), 0x1000, DATA_GPA, RW);
+	assert_int_equal(attach(5, DEV0), 0);
+	iommu_device_set_ats(mmu, DEV0, true, false);
+	/* A move empties the cache, unless the host is told not to. */
+	assert_int_equal(try_read(DEV0, 0x1000), IOMMU_OK);
+	expect_ats("on 1 0\n");
+	paging_domain(6);
+	assert_int_equal(attach(6, DEV0), 0);
+	expect_ats("on 0 0\n");
+	expect_none();
+	assert_int_equal(attach(5, DEV0), 0);
+	assert_int_equal(try_read(DEV0, 0x1000), IOMMU_OK);
+	assert_int_equal(ctl("config attach-atc=keep"), 0);
+	assert_int_equal(attach(6, DEV0), 0);
+	expect_ats("on 1 0\n");
+	expect_none();
+}
+
+static void test_fail_always(void **state)
+{
+	(void)state;
+	paging_domain(1);
+	/* Lists of several entries only, and all of those. */
+	assert_int_equal(ctl("fail flush-list ACCESS_DENIED several always"), 0);
+	begin_list(1, 2);
+	assert_int_equal(do_call(), HVS_ACCESS_DENIED);
+	begin_list(1, 1);
+	assert_int_equal(do_call(), 0);
+	begin_list(1, 3);
+	assert_int_equal(do_call(), HVS_ACCESS_DENIED);
+	assert_int_equal(ctl("fail flush-list ACCESS_DENIED several 2"), 0);
+	begin_list(1, 2);
+	assert_int_equal(do_call(), 0);
+	begin_list(1, 1);
+	assert_int_equal(do_call(), 0);
+	begin_list(1, 2);
+	assert_int_equal(do_call(), HVS_ACCESS_DENIED);
+	begin_list(1, 2);
+	assert_int_equal(do_call(), 0);
+	/* Without the word, whatever the entries. */
+	assert_int_equal(ctl("fail flush-list 8 always"), 0);
+	begin_list(1, 1);
+	assert_int_equal(do_call(), HVS_OPERATION_DENIED);
+	assert_int_equal(ctl("fail detach 2 always"), 0);
+	assert_int_equal(attach(1, DEV0), 0);
+	assert_int_equal(detach(DEV0), 2);
+	assert_int_equal(detach(DEV0), 2);
+	assert_int_equal(ctl("fail clear"), 0);
+	assert_int_equal(detach(DEV0), 0);
+	assert_int_equal(ctl("fail detach 2 alway"), -1);
+	expect_none();
+}
+
 static void test_fail(void **state)
 {
 	(void)state;
@@ -2538,7 +2634,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(test_walk_sizes), T(test_walk_5_levels),
 		T(test_page_crossing), T(test_small_writes), T(test_atomics),
-		T(test_faults), T(test_width), T(test_bad_entries),
+		T(test_faults), T(test_minimal), T(test_ats_options),
+		T(test_fail_always), T(test_width), T(test_bad_entries),
 		T(test_root_garbage), T(test_msi_mapping), T(test_ad_missing),
 		T(test_stale_changed), T(test_stale_same_translation),
 		T(test_stale_unmapped), T(test_stale_table),

@@ -207,10 +207,13 @@ void iommu_device_remove(struct iommu *mmu, u32 logical_id)
 
 /* Bit n: ATS of function n is on, as far as the IOMMU was told. */
 static unsigned ats_functions;
+static bool ats_aligned;	/* the requests of the last one */
 
-void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on)
+void iommu_device_set_ats(struct iommu *mmu, u32 logical_id, bool on,
+			  bool aligned)
 {
 	(void)mmu;
+	ats_aligned = aligned;
 	ats_functions &= ~(1u << (logical_id & 7));
 	ats_functions |= (unsigned)on << (logical_id & 7);
 }
@@ -1106,10 +1109,11 @@ static void test_ats(void **state)
 	/* What no driver does. */
 	assert_int_equal(violations, 0);
 	pci_cfg_write(&funcs[0], 0x106, 2, 0xffff);
+	assert_true(ats_aligned);
 	expect_violation("at least");
 	assert_int_equal(pci_cfg_read(&funcs[0], 0x106, 2), 0x801f);
 	pci_cfg_write(&funcs[1], 0x106, 2, 0x8000);
-	expect_violation("not page aligned");
+	assert_false(ats_aligned);
 	pci_cfg_write(&funcs[1], 0x106, 2, 0x001f);
 	assert_int_equal(violations, 0);
 }

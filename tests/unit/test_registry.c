@@ -43,6 +43,33 @@ static void test_prefix(void **state)
 				 guids[i].prefix);
 }
 
+/* What the host said of a function is kept until it, or its bus, goes. */
+static void test_answers(void **state)
+{
+	u32 prefix = 0x100;
+
+	(void)state;
+	assert_int_equal(hvp_registry_answer(&bus[0], 0), -ENOENT);
+	hvp_registry_set_answer(&bus[0], 0, 1);
+	assert_int_equal(hvp_registry_answer(&bus[0], 0), -ENOENT);
+	assert_int_equal(hvp_registry_see(&bus[0], &prefix), 0);
+	assert_int_equal(hvp_registry_answer(&bus[0], 0), -ENOENT);
+	hvp_registry_set_answer(&bus[0], 0, 1);
+	hvp_registry_set_answer(&bus[0], 7, 0);
+	assert_int_equal(hvp_registry_answer(&bus[0], 0), 1);
+	assert_int_equal(hvp_registry_answer(&bus[0], 7), 0);
+	assert_int_equal(hvp_registry_answer(&bus[0], 1), -ENOENT);
+	hvp_registry_set_answer(&bus[0], 0, 0);
+	assert_int_equal(hvp_registry_answer(&bus[0], 0), 0);
+	hvp_registry_set_answer(&bus[0], 0, -ENOENT);
+	assert_int_equal(hvp_registry_answer(&bus[0], 0), -ENOENT);
+	assert_int_equal(hvp_registry_answer(&bus[0], 7), 0);
+	hvp_registry_forget(&bus[0]);
+	assert_int_equal(hvp_registry_see(&bus[0], &prefix), 0);
+	assert_int_equal(hvp_registry_answer(&bus[0], 7), -ENOENT);
+	hvp_registry_forget(&bus[0]);
+}
+
 static void test_id(void **state)
 {
 	unsigned int fn;
@@ -413,6 +440,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prefix),
 		cmocka_unit_test(test_id),
+		TEST(test_answers),
 		TEST(test_for_each),
 		TEST(test_see),
 		TEST(test_forget),
