@@ -57,6 +57,7 @@
 #include <linux/iommu.h>
 #include <linux/list.h>
 #include <linux/lockdep.h>
+#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/pci.h>
@@ -100,6 +101,7 @@ static unsigned int nested;		/* additions and removals inside it */
 static struct device *subject;		/* what may be probed now, or NULL */
 static struct device *adoptee;		/* it, if it was there before */
 static struct iommu_device second;	/* registered for it */
+static bool started;			/* functions are noted */
 static bool registered;			/* the first instance */
 static bool asleep;			/* the system is, or is about to be */
 static bool stopping;			/* it reboots, or is switched off */
@@ -363,7 +365,11 @@ static int try_adopt(struct device *dev)
 		return 0;
 	if (!core_was_notified(dev))
 		return -EAGAIN;
+	/* The core would fail, too, while the module goes. */
+	if (!try_module_get(THIS_MODULE))
+		return 0;
 	adopt_device(dev);
+	module_put(THIS_MODULE);
 	return 0;
 }
 
@@ -379,7 +385,10 @@ static void adopt_later(struct work_struct *work)
 		err = try_adopt(request->dev);
 		unlock_probing();
 		device_unlock(request->dev);
-		if (err != -EAGAIN || !--tries)
+		if (err == -EAGAIN && !--tries)
+			pr_info("%s: it may still be being added: it stays untranslated until a driver is bound and unbound\n",
+				dev_name(request->dev));
+		if (err != -EAGAIN || !tries)
 			break;
 		msleep(RETRY_MS);
 	}
@@ -413,12 +422,26 @@ static void request_adoptions(int err)
 			request_adoption(function->dev);
 }
 
+/*
+ * Older cores keep a device that they got no domain for. Nothing moves it while
+ * a driver gets hold of it.
+ */
+static bool is_in_domain(struct device *dev)
+{
+	const struct hvp_device *hdev;
+
+	if (noted(dev))
+		return false;
+	hdev = dev_iommu_priv_get(dev);
+	return hdev && READ_ONCE(hdev->domain);
+}
+
 /* The core is done with a new device. */
 static void note_added(struct device *dev)
 {
 	int err;
 
-	if (device_iommu_mapped(dev) || noted(dev) != -ENODEV)
+	if (!started || device_iommu_mapped(dev) || noted(dev) != -ENODEV)
 		return;
 	/* The core did not ask us, or had no memory for it. */
 	err = hvp_vpci_check(to_pci_dev(dev));
@@ -495,7 +518,7 @@ static int notify_after_core(struct notifier_block *nb, unsigned long action,
 		unlock_probing();
 		break;
 	case BUS_NOTIFY_BIND_DRIVER:
-		if (is_pci && !noted(dev))
+		if (is_pci && is_in_domain(dev))
 			hvp_compat_use_dma_ops(dev);
 		break;
 	case BUS_NOTIFY_UNBOUND_DRIVER:
@@ -669,6 +692,27 @@ static unsigned int adopt_idle(void)
 }
 
 /**
+ * hvp_adopt_has_other_iommu() - whether the core would never ask us
+ *
+ * To find out may take a registration, which must not meet devices that come
+ * and go, as any other.
+ *
+ * Context: may sleep; before hvp_adopt_start().
+ * Return: true if it has another IOMMU driver in our place.
+ */
+bool hvp_adopt_has_other_iommu(void)
+{
+	bool other;
+
+	start_listening();
+	lock_probing();
+	other = hvp_compat_has_other_iommu();
+	unlock_probing();
+	stop_listening();
+	return other;
+}
+
+/**
  * hvp_adopt_start() - register with the core, and take over idle devices
  *
  * Context: may sleep.
@@ -682,6 +726,7 @@ int hvp_adopt_start(void)
 	adopt_wq = alloc_workqueue("hv_pviommu", WQ_UNBOUND, 0);
 	if (!adopt_wq)
 		return -ENOMEM;
+	started = true;
 	start_listening();
 
 	lock_probing();
@@ -719,12 +764,14 @@ int hvp_adopt_start(void)
  */
 void hvp_adopt_stop(void)
 {
-	stop_listening();
-	destroy_workqueue(adopt_wq);
-
+	/* The core is in the middle of nothing that knows our operations. */
 	lock_probing();
+	registered = false;
 	iommu_device_unregister(&hvp_iommu);
 	hvp_compat_forget_ops(&hvp_iommu_ops);
 	unlock_probing();
+
+	stop_listening();
+	destroy_workqueue(adopt_wq);
 	forget_all();
 }

@@ -10,6 +10,7 @@
 struct device;
 struct iommu_device;
 
+bool hvp_adopt_has_other_iommu(void);
 int hvp_adopt_start(void);
 void hvp_adopt_stop(void);
 bool hvp_adopt_allows(struct device *dev);

@@ -380,7 +380,9 @@ struct hvp_domain *hvp_domain_alloc(int nid)
 	return domain;
 
 err_table:
-	hvp_pt_destroy(&domain->pt);
+	/* The host may have the domain still, with the table. */
+	if (!domain->undeleted_id)
+		hvp_pt_destroy(&domain->pt);
 err_domain:
 	kfree(domain);
 	return NULL;
@@ -451,7 +453,7 @@ static int attach_again(struct hvp_domain *domain, struct hvp_device *dev)
 
 	lockdep_assert_held(&attach_lock);
 	err = hvp_call_detach_domain(dev->id);
-	if (err == -HVP_E_UNSUPPORTED)
+	if (err && err != -HVP_E_GONE)
 		hvp_err_ratelimited("%s: the host wants it detached first, and does not detach it\n",
 				    pci_name(dev->pdev));
 	if (err)
@@ -706,14 +708,17 @@ int hvp_domain_attach(struct hvp_domain *domain, struct hvp_device *dev)
 	spin_lock_irqsave(&attach_lock, flags);
 	if (!parked) {
 		err = enter_domain(domain, dev);
-	} else if (domain->kind == HVP_DOMAIN_BLOCKED) {
-		if (dev->parked_in)
-			dev->parked_in = domain;
-		err = 0;
 	} else if (!dev->domain && !dev->parked_in) {
 		/* It was added meanwhile, and no driver can have it yet. */
 		dev->parked_in = domain;
 		list_add_tail(&dev->node, &parked_devices);
+		err = 0;
+	} else if (domain->kind == HVP_DOMAIN_BLOCKED) {
+		if (dev->parked_in)
+			dev->parked_in = domain;
+		err = 0;
+	} else if (dev->parked_in == domain) {
+		/* Older cores attach a new device twice. */
 		err = 0;
 	} else {
 		err = -ESHUTDOWN;

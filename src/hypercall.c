@@ -53,7 +53,8 @@ struct optional {
 	atomic_t refusals;	/* before the first success */
 };
 
-static struct optional optional_delete, optional_detach, optional_several;
+static struct optional optional_delete, optional_delete_foreign;
+static struct optional optional_detach, optional_several;
 
 /* What there is to know about a call, apart from its input and output. */
 struct call {
@@ -97,11 +98,12 @@ static const struct call call_delete_domain = {
 	.optional = &optional_delete,
 };
 
+/* A host that does not delete these may delete ours all the same. */
 static const struct call call_delete_foreign_domain = {
 	.code = HVP_CALL_DELETE_DOMAIN,
 	.name = "DELETE_DOMAIN",
 	.stats = HVP_STATS_DELETE_DOMAIN,
-	.optional = &optional_delete,
+	.optional = &optional_delete_foreign,
 	.expected = HVP_E_EXISTS,
 };
 
@@ -211,7 +213,7 @@ static bool is_refusal(const struct call *call, int err)
 /* Whether the call is not to be made any more. */
 static bool is_given_up(const struct call *call)
 {
-	return call->optional &&
+	return call->optional && !READ_ONCE(call->optional->worked) &&
 	       atomic_read(&call->optional->refusals) >= REFUSALS;
 }
 

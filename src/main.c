@@ -99,7 +99,7 @@ static bool is_vm_suitable(void)
 		pr_info("iommu=off on the kernel command line\n");
 		return false;
 	}
-	if (hvp_compat_has_other_iommu()) {
+	if (hvp_adopt_has_other_iommu()) {
 		pr_info("this kernel uses another IOMMU\n");
 		return false;
 	}

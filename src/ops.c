@@ -246,6 +246,28 @@ static void release_device(struct device *dev)
 	hvp_vpci_device_free(hdev);
 }
 
+static int is_driven_without_domain(struct device *dev, void *newcomer)
+{
+	return dev != newcomer && READ_ONCE(dev->driver) &&
+	       !iommu_get_domain_for_dev(dev);
+}
+
+/*
+ * Up to 6.6 a group lives on if the host had no domain for it, and its devices
+ * are not translated. A domain that the group gets because of another device
+ * would be put under the drivers of those.
+ */
+static struct iommu_group *device_group(struct device *dev)
+{
+	struct iommu_group *group = pci_device_group(dev);
+
+	if (IS_ERR_OR_NULL(group) ||
+	    !iommu_group_for_each_dev(group, dev, is_driven_without_domain))
+		return group;
+	iommu_group_put(group);
+	return ERR_PTR(-ENODEV);
+}
+
 static void get_resv_regions(struct device *dev, struct list_head *regions)
 {
 	struct iommu_resv_region *msi;
@@ -274,7 +296,7 @@ const struct iommu_ops hvp_iommu_ops = {
 	.probe_device		= probe_device,
 	HVP_OPS_PROBE_FINALIZE
 	.release_device		= release_device,
-	.device_group		= pci_device_group,
+	.device_group		= device_group,
 	.get_resv_regions	= get_resv_regions,
 	HVP_OPS_PLATFORM_DMA(leave_domain)
 	.default_domain_ops	= &paging_ops,

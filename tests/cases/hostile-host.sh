@@ -290,14 +290,20 @@ down
 up
 ends_clean "left attached"
 
-# With the device there already, the module loads or leaves nothing.
+# With the device there already, the module loads, with it or without.
 replug
 load_pci
 wait_for 10 probe_dev || give_up "the dmaprobe appears"
 fresh
 host_fails attach INSUFFICIENT_MEMORY
-does_not_load "attach at a late load" "the kernel does not take the pvIOMMU" 0
+check "attach at a late load: the module loads all the same" \
+	modprobe hv_pviommu
+log_has "attach at a late load: the log says why the device is not taken" \
+	"hv_pviommu: $(probe_dev): the kernel could not move it"
 is "$(attached)" "0 unattached" "attach at a late load: untouched"
+is "$(untranslated_list)" "$(probe_dev) refused" \
+	"attach at a late load: listed as refused"
+check "without devices it goes" rmmod hv_pviommu
 check "then it loads" modprobe hv_pviommu
 check "and takes the device" is_adopted
 up

@@ -97,7 +97,7 @@ $a in-use" ]
 		both=$((both + n - 1))
 	fi
 	# Its driver has gone, before or after.
-	must "dmaprobe gets a group" wait_for 3 has_group "$a"
+	must "dmaprobe gets a group" wait_for 60 has_group "$a"
 	must "it is in a paging domain" [ "$(kind_of dmaprobe0)" = paging ]
 	must "1 in sysfs" [ "$(untranslated)" = 1 ]
 	must "NVMe, by name" [ "$(untranslated_list)" = "$nvme in-use" ]

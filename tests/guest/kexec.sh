@@ -48,7 +48,7 @@ retry_disk() {
 	d=$(nvme_dev) || give_up "the NVMe controller is there"
 	[ -z "$(driver_of "$d")" ]
 	is $? 0 "its driver has given up"
-	wait_for 3 has_group "$d" || give_up "$d gets a group"
+	wait_for 60 has_group "$d" || give_up "$d gets a group"
 	echo "$d" >/sys/bus/pci/drivers_probe
 }
 

@@ -210,7 +210,7 @@ rebind_device() {
 	local driver
 	driver=$(driver_of "$1") || give_up "$1 has a driver"
 	echo "$1" >"/sys/bus/pci/drivers/$driver/unbind"
-	wait_for 3 has_group "$1" || give_up "$1, unbound, gets a group"
+	has_group "$1" || give_up "$1 has a group as soon as it is unbound"
 	echo "$1" >"/sys/bus/pci/drivers/$driver/bind"
 }
 
