@@ -13,10 +13,12 @@
 scratch=$build/packaging/tell
 trap 'as_root rm -rf "$scratch"' EXIT
 
+# apt lets dpkg write to a terminal, which ends lines with a carriage return.
 install() {
 	output=$(root_run "$root" apt-get -y --no-install-recommends \
 		install --reinstall "${debs[@]}" 2>&1)
 	result $? "$suite: $1: it is installed" || diag "$output"
+	output=${output//$'\r'/}
 }
 
 # What postinst does by itself; DKMS has a part in it.
