@@ -25,6 +25,7 @@
 #include "hypercall.h"
 #include "kernels.h"
 #include "power.h"
+#include "probe.h"
 #include "registry.h"
 #include "stats.h"
 #include "sysfs.h"
@@ -33,6 +34,10 @@
 static bool disable;
 module_param(disable, bool, 0444);
 MODULE_PARM_DESC(disable, "do not use the pvIOMMU of the host (default: false)");
+
+static bool probe_only;
+module_param(probe_only, bool, 0444);
+MODULE_PARM_DESC(probe_only, "ask the host what it has, attach nothing, and do not stay (default: false)");
 
 /* Whether the value of a parameter "iommu" has the word "off" in it. */
 static bool has_off(const char *value)
@@ -121,6 +126,13 @@ static int __init hv_pviommu_init(void)
 	err = hvp_call_start();
 	if (err)
 		goto err_stats;
+
+	if (probe_only) {
+		hvp_compat_note_untried();
+		hvp_probe_run();
+		err = -ENODEV;
+		goto err_call;
+	}
 
 	err = hvp_caps_query(&caps);
 	if (err)

@@ -2,7 +2,7 @@
 #: summary devices that come and go in the middle of a registration or a late probe
 #: hvsim --device dmaprobe --device dmaprobe --device dmaprobe --device dmaprobe,absent
 #: append iommu.strict=1
-#: timeout 400
+#: timeout 600
 
 # dmaprobe0 to 2 have drivers when the module is loaded, dmaprobe3 is hot-added.
 added=2003:00:00.0
@@ -57,6 +57,21 @@ load_dmaprobe
 a=$(probe_dev 0)
 b=$(probe_dev 1)
 c=$(probe_dev 2)
+
+# A device is on the bus, and the IOMMU core has not heard of it, when the
+# module is loaded.
+modprobe slowadd || give_up "modprobe slowadd"
+hvctl vpci offer dmaprobe3
+wait_for 60 eval '[ "$(cat /sys/module/slowadd/parameters/waiting)" = 1 ]' ||
+	give_up "the added device is kept"
+insmod "$(modinfo -n hv_pviommu)" || give_up "insmod hv_pviommu"
+check_not "loaded while a device is added: it is left alone" has_group $added
+echo 1 >/sys/module/slowadd/parameters/go
+wait_for 60 test -e /dev/dmaprobe-$added || give_up "the added device is there"
+is_translated "loaded while a device is added" $added dmaprobe3
+rmmod slowadd
+take_away dmaprobe3 || give_up "dmaprobe3 goes"
+check "as nothing is translated the module goes" rmmod hv_pviommu
 
 # A device is added while the module registers.
 hold_up iommu_device_register

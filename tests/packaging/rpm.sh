@@ -52,7 +52,7 @@ for p in "$dkms" "$tools"; do
 				usr/lib/dracut/dracut.conf.d/90-hv-pviommu.conf \
 				usr/lib/dracut/modules.d/90hv-pviommu/{hv-pviommu,hv-pviommu-hook.sh,module-setup.sh} \
 				usr/lib/systemd/system/hv-pviommu.service \
-				"usr/share/doc/hv-pviommu-dkms-$version/"{README,RELEASENOTES}.md \
+				"usr/share/doc/hv-pviommu-dkms-$version/"{README,RELEASENOTES,doc/operating}.md \
 				"usr/share/licenses/hv-pviommu-dkms-$version/COPYING")
 		;;
 	*)
