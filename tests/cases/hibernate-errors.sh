@@ -138,7 +138,7 @@ all_works "nothing deleted"
 hvctl iommu fail delete ACCESS_DENIED 1 5
 hvctl iommu fail detach ACCESS_DENIED 1 3
 cycle
-said 0 "it stays" "nothing is deleted nor detached: all goes afterwards"
+said 0 "an earlier kernel: it stays" "nothing is deleted nor detached: all goes afterwards"
 kinds_are "$before" "neither: same domains, same devices in them"
 all_works "neither"
 

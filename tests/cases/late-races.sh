@@ -46,7 +46,9 @@ is_translated() {
 
 # hold_up FUNCTION [PARAMETER...]: whoever calls it next
 hold_up() {
-	modprobe stall function="$@" || give_up "modprobe stall $*"
+	local f=$1
+	shift
+	modprobe stall function="$f" "$@" || give_up "modprobe stall $f"
 }
 
 # let_go: it goes on

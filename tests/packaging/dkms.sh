@@ -144,7 +144,7 @@ check_no_config() {
 # Headers of a kernel that clang has built, as far as they say so, where there
 # is no clang; and where there is. Debian's name their own compiler.
 check_clang() {
-	local k=6.99.0-5-cloud-amd64 version_text
+	local k=6.99.0-5-cloud-amd64
 	headers_for $k "s/^CONFIG_CC_IS_GCC=.*/CONFIG_CC_IS_CLANG=y/
 		s/^CONFIG_LD_IS_BFD=.*/CONFIG_LD_IS_LLD=y/
 		s/^CONFIG_CC_VERSION_TEXT=.*/CONFIG_CC_VERSION_TEXT=\"Debian clang version 19.1.7\"/
