@@ -8,11 +8,11 @@
  * attach_lock guards struct hvp_device.domain, .parked_in, .node and .ats, the
  * lists of devices and of domains, hvp_domain.stale, .absent and .undeleted_id,
  * blocked_in_use, and every hypercall that moves a device: what we believe
- * about a device is what the host was told last, even when a failed flush on one CPU blocks a device that
- * another CPU is moving. It is taken with interrupts off, as flushes come from
- * any context. Map, unmap and a flush that works take no lock. Only
- * hvp_domain_start(), _stop(), _alloc() and _free() may sleep. foreign_lock
- * guards the ids of domains of an earlier kernel.
+ * about a device is what the host was told last, even when a failed flush on
+ * one CPU blocks a device that another CPU is moving. It is taken with
+ * interrupts off, as flushes come from any context. Map, unmap and a flush that
+ * works take no lock. Only hvp_domain_start(), _stop(), _alloc() and _free()
+ * may sleep. foreign_lock guards the ids of domains of an earlier kernel.
  *
  * Before the machine stops (reboot, kexec) or is put away (hibernation) all
  * devices are parked: taken out of their domains, remembering which, and DMA
