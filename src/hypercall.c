@@ -19,6 +19,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
@@ -55,6 +56,7 @@ struct optional {
 
 static struct optional optional_delete, optional_delete_foreign;
 static struct optional optional_detach, optional_several;
+static unsigned long said_refused;	/* bits: enum hvp_stats_call */
 
 /* What there is to know about a call, apart from its input and output. */
 struct call {
@@ -217,12 +219,16 @@ static bool is_given_up(const struct call *call)
 	       atomic_read(&call->optional->refusals) >= REFUSALS;
 }
 
-/* What does not exist is tried no second time. */
+/*
+ * What does not exist is tried no second time. Returns whether it is the first
+ * refusal of the call since the module was loaded.
+ */
 static bool note_refusal(const struct call *call, int err)
 {
 	int n = err == -HVP_E_UNSUPPORTED ? REFUSALS : 1;
 
-	return atomic_fetch_add(n, &call->optional->refusals) == 0;
+	atomic_add(n, &call->optional->refusals);
+	return !test_and_set_bit(call->stats, &said_refused);
 }
 
 static void note_success(const struct call *call)
