@@ -617,12 +617,26 @@ static void begin_load(void)
 	find_function();
 }
 
-/* A function that was refused at load gets another chance soon after. */
+/* Whether the module says that it was refused: it is not tried again then. */
+static bool is_refused(void)
+{
+	char text[256] = "";
+	FILE *f = fopen("/sys/class/iommu/hv-pviommu/untranslated_devices", "r");
+
+	if (!f)
+		return false;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	return strstr(text, " refused");
+}
+
+/* One that somebody had locked at load is taken over soon after. */
 static void await_adoption(void)
 {
 	int i;
 
-	for (i = 0; i < 25 && !is_translated(); i++)
+	for (i = 0; i < 500 && !is_translated() && !is_refused(); i++)
 		usleep(20000);
 }
 
@@ -670,10 +684,7 @@ static void check_arrive(int err)
 
 	if (err || !is_there())
 		miss("it did not come (%d)", err);
-	/*
-	 * The core flushes the new domain when the function is in it. One that
-	 * was refused gets another chance, which may be under way right now.
-	 */
+	/* The core flushes the new domain when the function is in it. */
 	for (i = 0; i < 25; i++) {
 		look_at_host(&s);
 		paging = s.in_paging || !strcmp(s.device, "blocked");
