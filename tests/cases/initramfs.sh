@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #: core
+#: any-host
 #: summary what the initramfs does about drivers that were there first, and when not
 #: hvsim --device nvme --device dmaprobe
 #: append iommu.strict=1
