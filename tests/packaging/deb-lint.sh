@@ -14,7 +14,7 @@ trap 'as_root rm -rf "$scratch"' EXIT
 check_contents() {
 	local files
 	files=$(dpkg -c "$scratch"/debs/hv-pviommu-dkms_*.deb |
-		sed 's/.* \.//; /\/$/d')
+		sed 's/^[^.]*\.//; /\/$/d')
 	unlike "$files" '/src/(tools|modprobe\.d|initramfs|dracut|systemd)/|/tests/|\.(o|ko|cmd)$' \
 		"hv-pviommu-dkms has what builds the module, and no more"
 	is "$(grep -v '^/usr/src/' <<<"$files" | sort)" "$(sort <<'END'
@@ -33,7 +33,7 @@ check_contents() {
 END
 )" "and the files that make it load"
 	is "$(dpkg -c "$scratch"/debs/hv-pviommu-tools_*.deb |
-		sed 's/.* \.//; /\/$/d' | sort)" "$(sort <<'END'
+		sed 's/^[^.]*\.//; /\/$/d' | sort)" "$(sort <<'END'
 /usr/bin/hv-pviommu
 /usr/share/bash-completion/completions/hv-pviommu
 /usr/share/doc/hv-pviommu-tools/changelog.gz

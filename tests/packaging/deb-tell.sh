@@ -86,11 +86,16 @@ check_suite() {
 	like "$(field "$root" "$kernel" signer)" DKMS \
 		"$suite: openssl, and dpkg-reconfigure: it is signed"
 
-	output=$(postinst as_root chroot "$root" env PATH=/usr/sbin:/usr/bin:/sbin:/bin)
+	# DKMS 3.0.10 cannot do without it, newer ones can.
+	if output=$(postinst as_root chroot "$root" \
+		env PATH=/usr/sbin:/usr/bin:/sbin:/bin); then
+		is "$(field "$root" "$kernel" version)" "$version" \
+			"$suite: no /proc: the module is there"
+	else
+		like "$output" '^hv-pviommu-dkms: /proc is not mounted' \
+			"$suite: no /proc: its cause is named"
+	fi
 	unlike "$output" 'no space left' "$suite: no /proc: not called a full disk"
-	like "$output" '/proc is not mounted|DKMS|dkms' \
-		"$suite: no /proc: its cause is named"
-	note "$output"
 	root_run "$root" dpkg --configure -a >/dev/null 2>&1
 	runs "$suite: purge" root_run "$root" \
 		dpkg --purge hv-pviommu-tools hv-pviommu-dkms
