@@ -39,8 +39,8 @@ if [ "$STAGE" -gt 1 ]; then
 		is "$n" 5 "kernel 3 has domains of its own"
 		# Its tables are going to be overwritten by the image.
 		hvctl iommu forgive
-		hvctl iommu fail delete ACCESS_DENIED 1 5
-		hvctl iommu fail detach ACCESS_DENIED 1 3
+		hvctl iommu fail delete OPERATION_FAILED 1 5
+		hvctl iommu fail detach OPERATION_FAILED 1 3
 		;;
 	4) is "$n" 0 "kernel 4 has no domains" ;;
 	esac
