@@ -397,7 +397,7 @@ for lie in "stuck 0 6" "over 4095 1" "back 1 6"; do
 	offer "reps=$1"
 	flush_seven "reps $1"
 	is "$l $f" "$3 1" "reps $1: the domain is flushed instead"
-	said 1 "FLUSH_DOMAIN_LIST .*has done $2 of 3 entries: the whole domain" \
+	said 1 "FLUSH_DOMAIN_LIST .*has done $2 of 3 entries: more is flushed" \
 		"reps $1: the log says so"
 	offer reps=honest
 	flush_seven "after reps $1"
@@ -607,9 +607,9 @@ log_has "disable=1: the log says so" "hv_pviommu: disabled by parameter"
 is "$(loud_log)" "" "disable=1: nothing above info"
 is "$(hvctl iommu domain-count)" 0 "disable=1: no domain in the host"
 
-# cut WHAT CONFIG BITS LEVELS OFFERED: the host offers more than its tables
+# clamped WHAT CONFIG BITS LEVELS OFFERED: the host offers more than its tables
 # reach, and is used as far as they do
-cut() {
+clamped() {
 	fresh
 	offer "$2"
 	up
@@ -622,10 +622,10 @@ cut() {
 	ends_clean "$1"
 }
 
-cut "width 57 without 5-level" width=57 47 4 57
-cut "width 255 without 5-level" width=255 47 4 255
-cut "width 58" width=58,5lvl=1 56 5 58
-cut "all ones" caps=0xffffffffffffffff,width=255,size=0xffffffff,pgsizes=0xffffffffffffffff,garbage=1 \
+clamped "width 57 without 5-level" width=57 47 4 57
+clamped "width 255 without 5-level" width=255 47 4 255
+clamped "width 58" width=58,5lvl=1 56 5 58
+clamped "all ones" caps=0xffffffffffffffff,width=255,size=0xffffffff,pgsizes=0xffffffffffffffff,garbage=1 \
 	56 5 255
 
 # What has no meaning is not looked at.
