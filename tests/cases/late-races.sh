@@ -60,18 +60,17 @@ a=$(probe_dev 0)
 b=$(probe_dev 1)
 c=$(probe_dev 2)
 
-# A device is on the bus, and the IOMMU core has not heard of it, when the
+# A device is on the bus, and the IOMMU core is going to hear of it, when the
 # module is loaded.
-modprobe slowadd || give_up "modprobe slowadd"
+hold_up dpm_sysfs_add device=$added
 hvctl vpci offer dmaprobe3
-wait_for 60 eval '[ "$(cat /sys/module/slowadd/parameters/waiting)" = 1 ]' ||
-	give_up "the added device is kept"
+wait_for 60 is_held_up || give_up "the added device is held up"
 insmod "$(modinfo -n hv_pviommu)" || give_up "insmod hv_pviommu"
 check_not "loaded while a device is added: it is left alone" has_group $added
-echo 1 >/sys/module/slowadd/parameters/go
+let_go
 wait_for 60 test -e /dev/dmaprobe-$added || give_up "the added device is there"
 is_translated "loaded while a device is added" $added dmaprobe3
-rmmod slowadd
+rmmod stall
 take_away dmaprobe3 || give_up "dmaprobe3 goes"
 check "as nothing is translated the module goes" rmmod hv_pviommu
 
