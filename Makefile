@@ -128,7 +128,7 @@ fuzz: deps ## fuzz them with libFuzzer, FUZZ_TIME=600 seconds each
 
 static: deps ## compiler and sparse warnings, compile probes, layers, documentation
 	@tests/run --build
-	@prove -e bash tests/static/run tests/static/compat \
+	@prove -j 2 --timer -e bash tests/static/run tests/static/compat \
 		tests/static/kernels/run tests/static/build tests/static/boot
 
 boot: deps ## boot cases on KERNELS, the core ones on CORE_KERNELS; JOBS=N at a time

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #: core
-#: any-host
+#: since 7.1
 #: summary the kernel is told truthfully which devices can use ATS (7.1 on)
 #: hvsim --device dmaprobe,ats --device dmaprobe,ats=unaligned --device dmaprobe
 #: hvsim@offered --iommu ats
