@@ -969,19 +969,6 @@ static void reuse_memory(int pipe_fd[2])
 		die("filling a pipe");
 }
 
-/* So that no line of the next runs can get lost. */
-static void renew_module(const struct op *op)
-{
-	if (op->finish)
-		op->finish();
-	drop_function();
-	unload();
-	load();
-	find_function();
-	if (op->prepare)
-		op->prepare();
-}
-
 static void check_base(void)
 {
 	struct host_state s;
@@ -1023,6 +1010,47 @@ static void drop_left(void)
 	}
 }
 
+/* How often the operation makes each of the calls when nothing fails. */
+static void count_calls(const struct op *op, unsigned long *count)
+{
+	unsigned int i;
+
+	if (op->begin)
+		op->begin();
+	ask("iommu reset-counts");
+	must(op->run(), op->name);
+	for (i = 0; i < NR_CALLS; i++)
+		count[i] = strtoul(ask("iommu count %s", calls[i].word), NULL,
+				   10);
+	fault.op = op;
+	op->end();
+	fault.op = NULL;
+	read_log();
+	check_base();
+}
+
+/*
+ * So that no line of the next runs can get lost. A call that has not worked
+ * since the module was loaded is given up when the host refuses it: so each
+ * works once.
+ */
+static void renew_module(const struct op *op)
+{
+	unsigned long count[NR_CALLS];
+
+	if (op->finish)
+		op->finish();
+	drop_function();
+	unload();
+	load();
+	find_function();
+	drop_function();
+	find_function();
+	if (op->prepare)
+		op->prepare();
+	count_calls(op, count);
+}
+
 /* One combination. Returns whether the fault was reached. */
 static bool try(const struct op *op, enum call_index call, size_t status,
 		unsigned int nth)
@@ -1061,25 +1089,6 @@ static bool try(const struct op *op, enum call_index call, size_t status,
 	close(reused[1]);
 	check_base();
 	return fault.consumed;
-}
-
-/* How often the operation makes each of the calls when nothing fails. */
-static void count_calls(const struct op *op, unsigned long *count)
-{
-	unsigned int i;
-
-	if (op->begin)
-		op->begin();
-	ask("iommu reset-counts");
-	must(op->run(), op->name);
-	for (i = 0; i < NR_CALLS; i++)
-		count[i] = strtoul(ask("iommu count %s", calls[i].word), NULL,
-				   10);
-	fault.op = op;
-	op->end();
-	fault.op = NULL;
-	read_log();
-	check_base();
 }
 
 static bool is_left_out(const struct op *op, enum call_index call,
