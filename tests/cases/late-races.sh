@@ -65,9 +65,15 @@ c=$(probe_dev 2)
 hold_up dpm_sysfs_add device=$added
 hvctl vpci offer dmaprobe3
 wait_for 60 is_held_up || give_up "the added device is held up"
-insmod "$(modinfo -n hv_pviommu)" || give_up "insmod hv_pviommu"
+# In the background, as insmod may wait for whoever adds it, when all is done.
+insmod "$(modinfo -n hv_pviommu)" &
+loader=$!
+wait_for 60 eval 'untranslated_list | grep -q $added' ||
+	give_up "the module knows the added device"
 check_not "loaded while a device is added: it is left alone" has_group $added
 let_go
+wait $loader
+is $? 0 "loaded while a device is added: the module is loaded"
 wait_for 60 test -e /dev/dmaprobe-$added || give_up "the added device is there"
 is_translated "loaded while a device is added" $added dmaprobe3
 rmmod stall
