@@ -216,7 +216,7 @@ load_round() {
 }
 domains=2
 for act in 'before rescind' 'after rescind' 'after eject'; do
-	for call in 'property 1' 'property 2' 'create 3' 'configure 3' \
+	for call in 'property 1' 'create 3' 'configure 3' \
 		'attach 1'; do
 		load_round $call $act
 	done
