@@ -510,7 +510,8 @@ static int notify_after_core(struct notifier_block *nb, unsigned long action,
 		if (nested) {
 			nested--;
 			/* It was not allowed then. */
-			if (is_pci && action == BUS_NOTIFY_ADD_DEVICE)
+			if (is_pci && action == BUS_NOTIFY_ADD_DEVICE &&
+			    is_candidate(noted(dev)))
 				request_adoption(dev);
 			break;
 		}
